@@ -1,0 +1,153 @@
+//! The RPC server: sockets, HTTP/2 and gRPC framing, an HTTP/1.1 side door. Requests in, replies out.
+//!
+//! It never knows a service, a message type or a policy: the caller owns the method table and the loop. One read
+//! system call per readable connection and turn, every frame in it handled; replies are encoded into the
+//! connection's output buffer; one write per connection and turn. No task, future or channel per request.
+//! Start at [`Server`].
+
+use bytes::{Bytes, BytesMut};
+use std::{io, net::SocketAddr, time::Duration};
+
+/// Bounds and timers. Sizes in bytes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest request message (`--max-request-bytes` + 512 KiB); larger: ResourceExhausted.
+    pub message_bytes_max: usize,
+    /// `--max-concurrent-streams`; `u32::MAX` = not advertised.
+    pub streams_max: u32,
+    /// Output buffered for one connection before reading from it pauses.
+    pub output_bytes_max: usize,
+    pub keepalive_interval: Duration,
+    pub keepalive_timeout: Duration,
+    /// Client pings closer together than this are strikes; three: GOAWAY too_many_pings.
+    pub ping_interval_min: Duration,
+}
+
+/// A call or an HTTP/1.1 exchange, until it is answered or gone. Never reused while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId {
+    /// Connection slot, with a generation in the high half.
+    pub connection: u64,
+    /// HTTP/2 stream; 0 for HTTP/1.1.
+    pub stream: u32,
+}
+
+/// One row of the method table.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// `/etcdserverpb.KV/Put`.
+    pub path: &'static str,
+    /// True: messages arrive as [`Event::Message`] after [`Event::Open`]. False: one [`Event::Call`].
+    pub client_stream: bool,
+}
+
+/// Metadata a call brought. Only what a server may ask for; names are lower case.
+#[derive(Clone, Debug, Default)]
+pub struct Metadata {
+    /// Custom headers in order (`token`, `authorization`, `hasleader`, `client-api-version`, …), raw values.
+    pub headers: Vec<(Bytes, Bytes)>,
+    /// From `grpc-timeout`.
+    pub timeout: Option<Duration>,
+    pub peer: Option<SocketAddr>,
+}
+
+/// What the world sent.
+#[derive(Debug)]
+pub enum Event {
+    /// A complete request of a unary or server-streaming method. `method` indexes the table.
+    Call { id: CallId, method: usize, metadata: Metadata, body: Bytes },
+    /// A client-streaming call began.
+    Open { id: CallId, method: usize, metadata: Metadata },
+    Message { id: CallId, body: Bytes },
+    /// The client will send no more messages.
+    HalfClose { id: CallId },
+    /// The client cancelled, or its connection is lost. Sent for calls not yet answered, unary ones included.
+    Gone { id: CallId },
+    /// An HTTP/1.1 request.
+    Http { id: CallId, request: HttpRequest },
+    /// The waker was used.
+    Woken,
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    pub method: String,
+    pub path: String,
+    /// Without the question mark; empty if none.
+    pub query: String,
+    pub headers: Vec<(String, Bytes)>,
+    pub body: Bytes,
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpResponse {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Bytes,
+}
+
+/// A gRPC status that is not OK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub code: u8,
+    pub message: String,
+}
+
+/// The server: all its sockets, driven by [`Server::poll`] on one thread.
+#[derive(Debug)]
+pub struct Server {}
+
+impl Server {
+    pub fn new(_methods: Vec<Method>, _limits: Limits) -> io::Result<Server> {
+        todo!()
+    }
+    /// Binds a listener (TCP_NODELAY, keep-alive 30 s on accepted sockets). Connections wait in the kernel until
+    /// [`Server::accept`] is called.
+    pub fn listen(&mut self, _address: SocketAddr) -> io::Result<SocketAddr> {
+        todo!()
+    }
+    /// Starts accepting on all listeners.
+    pub fn accept(&mut self) -> io::Result<()> {
+        todo!()
+    }
+    /// Wakes `poll` from another thread.
+    pub fn waker(&self) -> io::Result<std::sync::Arc<mio::Waker>> {
+        todo!()
+    }
+    /// Waits at most `timeout` (`None`: until something happens), reads what is there, and appends events.
+    pub fn poll(&mut self, _timeout: Option<Duration>, _events: &mut Vec<Event>) -> io::Result<()> {
+        todo!()
+    }
+    /// Answers a unary call: `encode` appends the message to the output buffer. Unknown or gone IDs are ignored,
+    /// here and below.
+    pub fn reply(&mut self, _id: CallId, _encode: impl FnOnce(&mut BytesMut)) {
+        todo!()
+    }
+    /// Ends a call with an error.
+    pub fn fail(&mut self, _id: CallId, _status: &Status) {
+        todo!()
+    }
+    /// Sends one message of a streaming response; the first one opens the response.
+    pub fn send(&mut self, _id: CallId, _encode: impl FnOnce(&mut BytesMut)) {
+        todo!()
+    }
+    /// Ends a streaming response with OK.
+    pub fn finish(&mut self, _id: CallId) {
+        todo!()
+    }
+    /// Bytes of the stream's messages that the peer has not yet been able to take: the caller's back-pressure.
+    pub fn backlog(&self, _id: CallId) -> usize {
+        todo!()
+    }
+    pub fn http_reply(&mut self, _id: CallId, _response: HttpResponse) {
+        todo!()
+    }
+    /// Writes every connection's output buffer; call once per turn.
+    pub fn flush(&mut self) {
+        todo!()
+    }
+    /// Stops accepting and sends GOAWAY; open calls may finish. True once no call is open.
+    pub fn drain(&mut self) -> bool {
+        todo!()
+    }
+}
