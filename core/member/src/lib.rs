@@ -2,6 +2,8 @@
 //!
 //! It never opens a socket, starts a thread, reads a clock or logs to a file.
 
+pub mod auto_compaction;
 pub mod consensus;
 pub mod log_writer;
 pub mod raft;
+pub mod request_id;

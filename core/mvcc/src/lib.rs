@@ -5,6 +5,8 @@
 //! share one main revision; a row, once written, only disappears by compaction; the index never names a row that
 //! compaction has removed. Start at [`Mvcc`].
 
+pub mod watch;
+
 use backend::{Buffer, View};
 use bytes::Bytes;
 
