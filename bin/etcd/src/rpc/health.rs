@@ -1,0 +1,43 @@
+//! The standard gRPC health service. Only the empty service name has a status: SERVING.
+
+use super::{Desk, Edge, decode, status};
+use ::rpc::{CallId, Status};
+use bytes::Bytes;
+use prost::Message;
+use proto::health::{
+    HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
+    health_check_response::ServingStatus,
+};
+
+fn response(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse { status: status as i32 }
+}
+
+impl Edge {
+    pub(super) fn health_check(&mut self, id: CallId, body: Bytes, desk: &mut Desk<'_>) -> Result<(), Status> {
+        let request: HealthCheckRequest = decode(body)?;
+        if !request.service.is_empty() {
+            return Err(status::new(status::NOT_FOUND, "unknown service"));
+        }
+        desk.server.reply(id, |out| response(ServingStatus::Serving).encode(out).expect("BytesMut grows"));
+        Ok(())
+    }
+
+    pub(super) fn health_list(&mut self, id: CallId, body: Bytes, desk: &mut Desk<'_>) -> Result<(), Status> {
+        let _: HealthListRequest = decode(body)?;
+        let mut list = HealthListResponse::default();
+        list.statuses.insert(String::new(), response(ServingStatus::Serving));
+        desk.server.reply(id, |out| list.encode(out).expect("BytesMut grows"));
+        Ok(())
+    }
+
+    /// The stream tells the status once; it would tell a change, of which there is none.
+    pub(super) fn health_watch(&mut self, id: CallId, body: Bytes, desk: &mut Desk<'_>) -> Result<(), Status> {
+        let request: HealthCheckRequest = decode(body)?;
+        let known = request.service.is_empty();
+        let status = if known { ServingStatus::Serving } else { ServingStatus::ServiceUnknown };
+        desk.server.send(id, |out| response(status).encode(out).expect("BytesMut grows"));
+        self.health_watches.insert(id, ());
+        Ok(())
+    }
+}

@@ -1,0 +1,655 @@
+//! The member: consensus, state machine and watchers joined, without I/O.
+//!
+//! Inputs are calls; what they lead to comes out of [`Member::turn`]. Order of a write: logged, applied, answered.
+//! The applier's part of a turn never waits: it stops early when the committer is too far behind, and goes on when
+//! a batch has been committed.
+
+use crate::{
+    auto_compaction::AutoCompaction,
+    consensus::{Consensus, ReadRound, Turn},
+    log_writer::{LogDone, LogJob},
+    outputs::{HistoryJob, Notice, Outputs},
+    proposal::{self, Payload, Refused},
+    raft::Role,
+    request_id::RequestIds,
+};
+use backend::{BATCH_CHANGES_MAX, ReadTx};
+use bytes::Bytes;
+use mvcc::{CompactionStep, watch::Hub};
+use proto::{etcdserverpb as pb, membershippb, raftpb};
+use state::{Applied, Context, Deadlines, Effect, Reject, Reply, State};
+use std::collections::{HashMap, VecDeque};
+
+/// Entries committed and not yet applied beyond which proposals are refused.
+const APPLY_GAP_MAX: u64 = 5000;
+
+/// Sealed batches the committer may have queued; applying pauses at this many.
+const BATCHES_IN_FLIGHT_MAX: usize = 8;
+
+/// Changes stay uncommitted at most this long.
+const COMMIT_INTERVAL_MS: u64 = 100;
+
+/// The leader looks for expired leases this often.
+const EXPIRY_INTERVAL_MS: u64 = 500;
+
+/// Revokes of expired leases under way at a time.
+const REVOKES_IN_FLIGHT_MAX: usize = 16;
+
+/// Membership and schema versions are looked at this often.
+const VERSION_INTERVAL_MS: u64 = 4000;
+
+/// Entries after which the log window is trimmed.
+const WINDOW_TRIM_ENTRIES: u64 = 1000;
+
+/// What a member needs to know about itself. Times in milliseconds, sizes in bytes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub member_id: u64,
+    pub cluster_id: u64,
+    pub name: String,
+    pub client_urls: Vec<String>,
+    pub election_ms: u64,
+    /// 5 s + 2 × election timeout.
+    pub request_timeout_ms: u64,
+    pub snapshot_entries: u64,
+    pub catchup_entries: u64,
+    /// `None`: no quota.
+    pub quota_bytes: Option<u64>,
+    pub request_bytes_max: usize,
+    pub compaction_pause_ms: u64,
+    /// `major.minor.0` of this release.
+    pub version: String,
+    pub lease_timing: state::lease::Timing,
+}
+
+/// Proposals of the member itself.
+#[derive(Debug)]
+enum Own {
+    Publish,
+    ClusterVersion,
+    Revoke,
+    Checkpoint,
+    Alarm,
+    AutoCompaction { revision: i64 },
+}
+
+/// A disk snapshot that waits until the backend is durable up to it.
+#[derive(Debug)]
+struct PendingSnapshot {
+    /// Batches that must be committed first, counted from the start.
+    after_batch: u64,
+    snapshot: raftpb::Snapshot,
+}
+
+#[derive(Debug)]
+pub struct Member {
+    settings: Settings,
+    consensus: Consensus,
+    state: State,
+    hub: Hub,
+    deadlines: Deadlines,
+    auto_compaction: Option<AutoCompaction>,
+    ids: RequestIds,
+    own: HashMap<u64, Own>,
+    revokes_in_flight: usize,
+    alarm_in_flight: bool,
+
+    to_apply: VecDeque<raftpb::Entry>,
+    applied_index: u64,
+    rounds: VecDeque<ReadRound>,
+
+    batches_sealed: u64,
+    batches_committed: u64,
+    last_seal_ms: u64,
+    snapshot_index: u64,
+    pending_snapshot: Option<PendingSnapshot>,
+    trimmed_at: u64,
+
+    compacting: bool,
+    compaction_wake_ms: u64,
+    compaction_needs_batch: Option<u64>,
+    physical_waiters: Vec<(u64, Result<Reply, Reject>)>,
+    history_in_flight: bool,
+
+    published: bool,
+    publish_again_ms: u64,
+    next_expiry_ms: u64,
+    next_version_ms: u64,
+    now_ms: u64,
+}
+
+impl Member {
+    /// `applied_index`: what the log's snapshot covers. `start_unix_ms` seeds request IDs.
+    pub fn new(
+        settings: Settings,
+        consensus: Consensus,
+        state: State,
+        auto_compaction: Option<AutoCompaction>,
+        snapshot_index: u64,
+        start_unix_ms: u64,
+    ) -> Self {
+        Member {
+            ids: RequestIds::new(settings.member_id, start_unix_ms),
+            deadlines: Deadlines::new(settings.lease_timing),
+            settings,
+            consensus,
+            state,
+            hub: Hub::default(),
+            auto_compaction,
+            own: HashMap::new(),
+            revokes_in_flight: 0,
+            alarm_in_flight: false,
+            to_apply: VecDeque::new(),
+            applied_index: snapshot_index,
+            rounds: VecDeque::new(),
+            batches_sealed: 0,
+            batches_committed: 0,
+            last_seal_ms: 0,
+            snapshot_index,
+            pending_snapshot: None,
+            trimmed_at: snapshot_index,
+            compacting: true,
+            compaction_wake_ms: 0,
+            compaction_needs_batch: None,
+            physical_waiters: Vec::new(),
+            history_in_flight: false,
+            published: false,
+            publish_again_ms: 0,
+            next_expiry_ms: 0,
+            next_version_ms: 0,
+            now_ms: 0,
+        }
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    pub fn consensus(&self) -> &Consensus {
+        &self.consensus
+    }
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+    /// For reads, which pin revisions.
+    pub fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+    pub fn hub_mut(&mut self) -> &mut Hub {
+        &mut self.hub
+    }
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
+    }
+    pub fn applied_index(&self) -> u64 {
+        self.applied_index
+    }
+
+    /// One heartbeat interval has passed.
+    pub fn tick(&mut self) {
+        self.consensus.tick();
+    }
+
+    /// A message from a peer.
+    pub fn step(&mut self, message: &raftpb::Message) -> Result<(), crate::raft::Refused> {
+        self.consensus.step(message)
+    }
+
+    /// Queues a proposal; its result comes with this request ID.
+    pub fn propose(&mut self, payload: Payload<'_>) -> Result<u64, Refused> {
+        let gap = self.consensus.standing().commit.saturating_sub(self.applied_index);
+        if gap > APPLY_GAP_MAX {
+            return Err(Refused::TooManyRequests);
+        }
+        let id = self.ids.next();
+        let data = proposal::encode(id, payload);
+        if data.len() > self.settings.request_bytes_max {
+            return Err(Refused::TooLarge);
+        }
+        if !self.consensus.propose(id, data) {
+            return Err(Refused::TooManyRequests);
+        }
+        Ok(id)
+    }
+
+    /// An ID for a request that needs one before it is proposed (a lease without an ID).
+    pub fn next_id(&mut self) -> u64 {
+        self.ids.next()
+    }
+
+    /// Joins the next read round; the token comes back readable, or cut off.
+    pub fn read(&mut self, token: u64) {
+        self.consensus.read(token);
+    }
+
+    /// Callers that have gone or given up; what they asked may still happen.
+    pub fn forget(&mut self, gone_reads: impl Fn(u64) -> bool, gone_requests: impl Fn(u64) -> bool) {
+        self.consensus.forget_reads(&gone_reads);
+        for round in &mut self.rounds {
+            round.tokens.retain(|token| !gone_reads(*token));
+        }
+        let own = &self.own;
+        self.consensus.forget_proposals(|id| !own.contains_key(&id) && gone_requests(id));
+    }
+
+    /// A keep-alive; see [`state::lease::Renewal`].
+    pub fn renew(&mut self, lease: i64) -> state::lease::Renewal {
+        self.deadlines.renew(self.state.leases(), lease, self.now_ms)
+    }
+
+    /// Seconds left of a lease; `None` when this member is not its keeper or it is unknown.
+    pub fn remaining(&self, lease: i64) -> Option<i64> {
+        self.deadlines.remaining(lease, self.now_ms)
+    }
+
+    /// The log writer has finished something.
+    pub fn log_done(&mut self, done: LogDone, out: &mut Outputs) {
+        match done {
+            LogDone::Persisted(number) => self.consensus.persisted(number),
+            LogDone::SnapshotSaved { index } => out.notices.push(Notice::SnapshotSaved { index }),
+            LogDone::Purged(_) => {}
+        }
+    }
+
+    /// The committer has finished the oldest batch (or replaced the file by a defragmented one: `batch` false).
+    pub fn committed(&mut self, root: ReadTx, batch: bool, out: &mut Outputs) {
+        if batch {
+            self.batches_committed += 1;
+        }
+        self.state.committed(root);
+        let ready = self.pending_snapshot.take_if(|p| p.after_batch <= self.batches_committed);
+        if let Some(pending) = ready {
+            out.log.push(LogJob::Snapshot(pending.snapshot));
+        }
+    }
+
+    /// History was read: `changes` up to, not including, `next`.
+    pub fn history_read(
+        &mut self,
+        pass: mvcc::watch::CatchUp,
+        changes: &[mvcc::Change],
+        next: i64,
+    ) -> Result<(), mvcc::Error> {
+        self.history_in_flight = false;
+        let revision = self.state.revision();
+        self.hub.caught_up(pass, changes, next, revision, self.state.mvcc(), self.state.buffer())
+    }
+
+    /// Asks for the open batch to be committed now; the number of batches that must be committed for that.
+    pub fn force_commit(&mut self, out: &mut Outputs) -> u64 {
+        self.seal(out);
+        self.batches_sealed
+    }
+
+    /// Batches committed so far.
+    pub fn batches_committed(&self) -> u64 {
+        self.batches_committed
+    }
+
+    /// Does all there is to do now. Call after inputs, and at the time [`Member::wake_ms`] says.
+    pub fn turn(&mut self, now_ms: u64, out: &mut Outputs) -> Result<(), state::Error> {
+        self.now_ms = now_ms;
+        self.leader_duties(out);
+        let turn = self.consensus.turn(now_ms);
+        self.take_turn(turn, out);
+        self.apply(out)?;
+        self.release_reads(out);
+        self.compaction(out)?;
+        self.backend_duties(out);
+        self.watch_duties(out);
+        Ok(())
+    }
+
+    /// When to call [`Member::turn`] again without input; `None`: at the next tick is soon enough.
+    pub fn wake_ms(&self) -> Option<u64> {
+        let commit = (self.state.buffer_pending() > 0).then_some(self.last_seal_ms + COMMIT_INTERVAL_MS);
+        let compaction = (self.compacting && self.compaction_needs_batch.is_none()).then_some(self.compaction_wake_ms);
+        let deadline = self.deadlines.next_ms().map(|at| at.max(self.next_expiry_ms));
+        [commit, compaction, deadline].into_iter().flatten().min()
+    }
+
+    fn take_turn(&mut self, turn: Turn, out: &mut Outputs) {
+        out.log.extend(turn.persist.into_iter().map(LogJob::Persist));
+        out.messages.extend(turn.messages);
+        self.to_apply.extend(turn.committed);
+        self.rounds.extend(turn.rounds);
+        out.cut_off.extend(turn.cut_off);
+        for id in turn.dropped {
+            match self.own.remove(&id) {
+                Some(own) => self.own_done(own, None, out),
+                None => out.dropped.push(id),
+            }
+        }
+        if let Some(standing) = turn.changed {
+            if standing.role != Role::Leader {
+                self.deadlines.demote();
+            }
+            out.notices.push(Notice::Standing(standing));
+        }
+    }
+
+    fn apply(&mut self, out: &mut Outputs) -> Result<(), state::Error> {
+        let before = self.applied_index;
+        while self.batches_sealed - self.batches_committed < BATCHES_IN_FLIGHT_MAX as u64 {
+            let Some(entry) = self.to_apply.pop_front() else { break };
+            let context = Context {
+                member_id: self.settings.member_id,
+                backend_bytes: self.state.root().size(),
+                quota_bytes: self.settings.quota_bytes,
+            };
+            let applied = self.state.apply(&entry, &context)?;
+            self.applied_index = entry.index();
+            self.after_entry(&entry, applied, out)?;
+            if self.state.buffer_pending() >= BATCH_CHANGES_MAX {
+                self.seal(out);
+            }
+        }
+        if self.applied_index > before {
+            out.applied += self.applied_index - before;
+            self.consensus.node_mut().applied(self.applied_index);
+            self.maybe_snapshot(out);
+            // Applying may have let raft go on (a configuration change, a campaign that waited).
+            let turn = self.consensus.turn(self.now_ms);
+            self.take_turn(turn, out);
+        }
+        Ok(())
+    }
+
+    fn after_entry(&mut self, entry: &raftpb::Entry, applied: Applied, out: &mut Outputs) -> Result<(), state::Error> {
+        if entry.data().is_empty() && entry.r#type() == raftpb::EntryType::EntryNormal {
+            self.first_entry_of_term(entry);
+        }
+        if let Some(event) = &applied.lease {
+            self.deadlines.observe(event, self.state.leases(), self.now_ms);
+        }
+        if !applied.changes.is_empty() {
+            self.hub
+                .notify(&applied.changes, self.state.mvcc(), self.state.buffer())
+                .map_err(|e| state::Error::Inconsistent(e.to_string()))?;
+        }
+        let mut waits_for_compaction = false;
+        match applied.effect {
+            None => {}
+            Some(Effect::RaiseNoSpace) => self.raise_no_space(out),
+            Some(Effect::ConfChange(change)) => {
+                if applied.fresh {
+                    self.consensus.node_mut().apply_conf_change(&change);
+                }
+                out.notices.push(Notice::MembersChanged(change));
+            }
+            Some(Effect::ClusterVersion(to)) => {
+                out.notices.push(Notice::ClusterVersion { from: None, to });
+                self.next_version_ms = self.now_ms;
+            }
+            Some(Effect::Compaction { physical }) => {
+                self.compacting = true;
+                self.compaction_wake_ms = self.now_ms;
+                waits_for_compaction = physical;
+                out.notices.push(Notice::CompactionScheduled { revision: self.state.mvcc().compact_revision() });
+            }
+        }
+        if applied.request_id == 0 {
+            return Ok(());
+        }
+        match self.own.remove(&applied.request_id) {
+            Some(own) => self.own_done(own, Some(&applied.result), out),
+            None if waits_for_compaction => self.physical_waiters.push((applied.request_id, applied.result)),
+            None => out.replies.push((applied.request_id, applied.result)),
+        }
+        Ok(())
+    }
+
+    /// A new leader's empty entry is applied: it now knows everything its predecessors committed.
+    fn first_entry_of_term(&mut self, entry: &raftpb::Entry) {
+        let standing = self.consensus.standing();
+        if standing.role == Role::Leader && standing.term == entry.term() {
+            self.deadlines.promote(self.state.leases(), self.now_ms, self.settings.election_ms);
+            self.next_version_ms = self.now_ms;
+        }
+    }
+
+    fn release_reads(&mut self, out: &mut Outputs) {
+        while self.rounds.front().is_some_and(|round| round.index <= self.applied_index) {
+            let round = self.rounds.pop_front().expect("front was there");
+            out.readable.extend(round.tokens);
+        }
+    }
+
+    // --- the backend -----------------------------------------------------------------------------------------
+
+    fn seal(&mut self, out: &mut Outputs) {
+        self.last_seal_ms = self.now_ms;
+        if let Some(batch) = self.state.seal() {
+            self.batches_sealed += 1;
+            out.commit.push(batch);
+        }
+    }
+
+    fn backend_duties(&mut self, out: &mut Outputs) {
+        if self.state.buffer_pending() == 0 {
+            return;
+        }
+        let idle = self.batches_sealed == self.batches_committed;
+        let due = self.now_ms >= self.last_seal_ms + COMMIT_INTERVAL_MS;
+        if due || (idle && self.state.buffer_has_delete()) {
+            self.seal(out);
+        }
+    }
+
+    /// Every `snapshot_entries` a disk snapshot: first the backend up to here, then the marker in the log.
+    fn maybe_snapshot(&mut self, out: &mut Outputs) {
+        let index = self.applied_index;
+        if index.saturating_sub(self.trimmed_at) >= WINDOW_TRIM_ENTRIES {
+            self.trim_window();
+        }
+        if index.saturating_sub(self.snapshot_index) <= self.settings.snapshot_entries
+            || self.pending_snapshot.is_some()
+        {
+            return;
+        }
+        out.notices.push(Notice::SnapshotTriggered { applied: index, last: self.snapshot_index });
+        let snapshot = self.snapshot_at(index);
+        let after_batch = self.force_commit(out);
+        self.snapshot_index = index;
+        if after_batch == self.batches_committed {
+            out.log.push(LogJob::Snapshot(snapshot));
+        } else {
+            self.pending_snapshot = Some(PendingSnapshot { after_batch, snapshot });
+        }
+    }
+
+    /// Raft's view of a snapshot of the state as applied now.
+    fn snapshot_at(&self, index: u64) -> raftpb::Snapshot {
+        let term = self.consensus.node().term_of(index).expect("an applied entry is in the window");
+        raftpb::Snapshot {
+            data: Some(self.state.members().to_v2()),
+            metadata: Some(raftpb::SnapshotMetadata {
+                conf_state: Some(self.state.members().conf_state()),
+                index: Some(index),
+                term: Some(term),
+            }),
+        }
+    }
+
+    fn trim_window(&mut self) {
+        self.trimmed_at = self.applied_index;
+        let keep_from = self.applied_index.saturating_sub(self.settings.catchup_entries);
+        let snapshot = self.snapshot_at(self.applied_index);
+        self.consensus.node_mut().compact(keep_from, &snapshot);
+    }
+
+    fn compaction(&mut self, out: &mut Outputs) -> Result<(), state::Error> {
+        if !self.compacting || self.now_ms < self.compaction_wake_ms {
+            return Ok(());
+        }
+        if self.compaction_needs_batch.is_some_and(|n| n > self.batches_committed) {
+            return Ok(());
+        }
+        self.compaction_needs_batch = None;
+        match self.state.compaction_step()? {
+            CompactionStep::Again => self.compaction_wake_ms = self.now_ms,
+            CompactionStep::Pause => self.compaction_wake_ms = self.now_ms + self.settings.compaction_pause_ms,
+            CompactionStep::NeedsCommit => self.compaction_needs_batch = Some(self.force_commit(out)),
+            CompactionStep::Finished { revision, removed, hash } => {
+                out.notices.push(Notice::CompactionFinished { revision, removed, hash });
+            }
+            CompactionStep::Idle => {
+                self.compacting = false;
+                if !self.physical_waiters.is_empty() {
+                    self.force_commit(out);
+                    out.replies.append(&mut self.physical_waiters);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn watch_duties(&mut self, out: &mut Outputs) {
+        if !self.history_in_flight {
+            let (revision, compacted) = (self.state.revision(), self.state.mvcc().compact_revision());
+            if let Some(pass) = self.hub.catch_up(revision, compacted) {
+                self.history_in_flight = true;
+                out.history.push(HistoryJob { view: self.state.view(), pass });
+            }
+        }
+        out.deliveries.append(&mut self.hub.take());
+    }
+
+    // --- what the member proposes by itself ------------------------------------------------------------------
+
+    fn leader_duties(&mut self, out: &mut Outputs) {
+        if !self.published && self.now_ms >= self.publish_again_ms && self.consensus.standing().leader != 0 {
+            self.publish();
+        }
+        if self.now_ms >= self.next_version_ms {
+            self.next_version_ms = self.now_ms + VERSION_INTERVAL_MS;
+            self.versions(out);
+        }
+        if !self.consensus.is_leader() {
+            return;
+        }
+        if self.now_ms >= self.next_expiry_ms {
+            self.next_expiry_ms = self.now_ms + EXPIRY_INTERVAL_MS;
+            self.expire_leases(out);
+        }
+        if let Some(auto) = &mut self.auto_compaction
+            && let Some(revision) = auto.poll(self.now_ms, self.state.revision(), true)
+        {
+            out.notices.push(Notice::AutoCompaction { revision });
+            let request = pb::CompactionRequest { revision, physical: false };
+            self.propose_own(Own::AutoCompaction { revision }, Payload::Compaction(&request));
+        }
+    }
+
+    fn propose_own(&mut self, own: Own, payload: Payload<'_>) -> bool {
+        match self.propose(payload) {
+            Ok(id) => self.own.insert(id, own).is_none(),
+            Err(_) => false,
+        }
+    }
+
+    /// `result` is `None` when raft dropped the proposal.
+    fn own_done(&mut self, own: Own, result: Option<&Result<Reply, Reject>>, out: &mut Outputs) {
+        match own {
+            Own::Publish if matches!(result, Some(Ok(_))) && !self.published => {
+                self.published = true;
+                out.notices.push(Notice::Published);
+            }
+            Own::Publish => self.publish_again_ms = self.now_ms,
+            Own::ClusterVersion => self.next_version_ms = self.now_ms,
+            Own::Revoke => self.revokes_in_flight -= 1,
+            Own::Checkpoint => {}
+            Own::Alarm => self.alarm_in_flight = false,
+            Own::AutoCompaction { revision } => {
+                let compacted = matches!(result, Some(Ok(_) | Err(Reject::Compacted)));
+                if let (true, Some(auto)) = (compacted, &mut self.auto_compaction) {
+                    auto.done(revision, self.now_ms);
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        self.publish_again_ms = self.now_ms + self.settings.request_timeout_ms;
+        let request = membershippb::ClusterMemberAttrSetRequest {
+            member_id: self.settings.member_id,
+            member_attributes: Some(membershippb::Attributes {
+                name: self.settings.name.clone(),
+                client_urls: self.settings.client_urls.clone(),
+            }),
+        };
+        self.propose_own(Own::Publish, Payload::MemberAttributes(&request));
+    }
+
+    /// The leader decides the cluster version; every member brings its schema to it.
+    fn versions(&mut self, out: &mut Outputs) {
+        if let Some(target) = self.state.storage_target()
+            && self.state.migrate_storage(target, None).is_ok()
+        {
+            out.notices.push(Notice::StorageVersion(target.to_string()));
+        }
+        let alone = self.state.members().voters().count() == 1;
+        let undecided = self.state.members().version().map(|v| v.to_string()) != Some(self.settings.version.clone());
+        if self.published && alone && undecided && self.consensus.is_leader() {
+            let request = membershippb::ClusterVersionSetRequest { ver: self.settings.version.clone() };
+            self.propose_own(Own::ClusterVersion, Payload::ClusterVersion(&request));
+        }
+    }
+
+    fn expire_leases(&mut self, out: &mut Outputs) {
+        let room = REVOKES_IN_FLIGHT_MAX.saturating_sub(self.revokes_in_flight);
+        if room == 0 {
+            return;
+        }
+        let expired = self.deadlines.expired(self.now_ms);
+        if !expired.is_empty() {
+            out.notices.push(Notice::LeasesExpired { count: expired.len() });
+        }
+        for id in expired {
+            if self.propose_own(Own::Revoke, Payload::LeaseRevoke(&pb::LeaseRevokeRequest { id })) {
+                self.revokes_in_flight += 1;
+            }
+        }
+        let due = self.deadlines.checkpoints_due(self.state.leases(), self.now_ms);
+        if !due.is_empty() {
+            let checkpoints =
+                due.into_iter().map(|(id, remaining_ttl)| pb::LeaseCheckpoint { id, remaining_ttl }).collect();
+            let request = pb::LeaseCheckpointRequest { checkpoints };
+            self.propose_own(Own::Checkpoint, Payload::LeaseCheckpoint(&request));
+        }
+    }
+
+    /// Proposes the NOSPACE alarm for this member, once at a time.
+    pub fn raise_no_space(&mut self, out: &mut Outputs) {
+        if std::mem::replace(&mut self.alarm_in_flight, true) {
+            return;
+        }
+        out.notices.push(Notice::QuotaExceeded);
+        let request = pb::AlarmRequest {
+            action: pb::alarm_request::AlarmAction::Activate as i32,
+            member_id: self.settings.member_id,
+            alarm: pb::AlarmType::Nospace as i32,
+        };
+        if !self.propose_own(Own::Alarm, Payload::Alarm(&request)) {
+            self.alarm_in_flight = false;
+        }
+    }
+
+    /// A quota check of a proposal of this cost, at the edge.
+    pub fn has_room(&self, cost: u64) -> bool {
+        state::available(self.state.root().size(), self.settings.quota_bytes, cost)
+    }
+
+    /// Clears a lease's stored remaining TTL; a renewal can then go on. The request ID to wait for.
+    pub fn clear_checkpoint(&mut self, lease: i64) -> Result<u64, Refused> {
+        let checkpoints = vec![pb::LeaseCheckpoint { id: lease, remaining_ttl: 0 }];
+        self.propose(Payload::LeaseCheckpoint(&pb::LeaseCheckpointRequest { checkpoints }))
+    }
+
+    /// The v2 store of the members as a snapshot file carries it.
+    pub fn v2_store(&self) -> Bytes {
+        self.state.members().to_v2()
+    }
+}

@@ -1,0 +1,57 @@
+//! What a turn of the member gives the shell.
+
+use crate::{log_writer::LogJob, raft::Standing};
+use backend::{Batch, View};
+use mvcc::watch::{CatchUp, Delivery};
+use proto::raftpb;
+use state::{Reject, Reply};
+
+/// Everything one turn produced. The shell empties it: jobs to their stages, messages to peers, the rest to callers.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    pub log: Vec<LogJob>,
+    /// For the committer, in order; each is answered with [`crate::Member::committed`].
+    pub commit: Vec<Batch>,
+    pub messages: Vec<raftpb::Message>,
+    /// History for watchers that are behind, to be read on a reader thread.
+    pub history: Vec<HistoryJob>,
+    /// Results of proposals, by request ID, in log order.
+    pub replies: Vec<(u64, Result<Reply, Reject>)>,
+    /// Request IDs of proposals raft dropped.
+    pub dropped: Vec<u64>,
+    /// Tokens of reads that may be served now.
+    pub readable: Vec<u64>,
+    /// Tokens of reads cut off by a change of leader.
+    pub cut_off: Vec<u64>,
+    pub deliveries: Vec<Delivery>,
+    pub notices: Vec<Notice>,
+    /// Entries applied in this turn.
+    pub applied: u64,
+}
+
+/// A pass over history; read with [`mvcc::history`].
+#[derive(Debug)]
+pub struct HistoryJob {
+    pub view: View,
+    pub pass: CatchUp,
+}
+
+/// Something the shell logs or counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Role, term or leader changed.
+    Standing(Standing),
+    /// This member's name and client URLs are known to the cluster: it may serve.
+    Published,
+    ClusterVersion { from: Option<String>, to: String },
+    StorageVersion(String),
+    MembersChanged(raftpb::ConfChange),
+    SnapshotTriggered { applied: u64, last: u64 },
+    SnapshotSaved { index: u64 },
+    CompactionScheduled { revision: i64 },
+    CompactionFinished { revision: i64, removed: u64, hash: u32 },
+    AutoCompaction { revision: i64 },
+    /// The backend is over its quota; the alarm is being raised.
+    QuotaExceeded,
+    LeasesExpired { count: usize },
+}

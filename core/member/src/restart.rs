@@ -1,0 +1,248 @@
+//! From a data directory to what a member is made of.
+//!
+//! It never starts a stage. Order: stray files go, the backend opens, the log is found or made, a received snapshot's
+//! database takes its place if the backend is older than the log's snapshot, the state is restored, the log replayed.
+//! Invariants checked: the backend is never older than the snapshot the log continues from.
+
+use crate::raft::NodeLog;
+use backend::{Committer, ReadTx, meta};
+use disk::Disk;
+use proto::{etcdserverpb, raftpb, walpb};
+use state::State;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use wal::Wal;
+
+/// Where things lie.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub wal_dir: PathBuf,
+    pub snap_dir: PathBuf,
+}
+
+impl Layout {
+    pub fn backend(&self) -> PathBuf {
+        self.snap_dir.join("db")
+    }
+}
+
+/// A member of a new cluster, from the flags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitialMember {
+    pub name: String,
+    /// Sorted.
+    pub peer_urls: Vec<String>,
+}
+
+/// A cluster that does not exist yet.
+#[derive(Clone, Debug)]
+pub struct NewCluster {
+    pub token: String,
+    /// The local member's name.
+    pub name: String,
+    pub members: Vec<InitialMember>,
+}
+
+/// Why there is no member. The texts are etcd's.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Wal(#[from] wal::Error),
+    #[error(transparent)]
+    Backend(#[from] backend::Error),
+    #[error(transparent)]
+    State(#[from] state::Error),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Raft(#[from] crate::raft::Refused),
+    #[error("couldn't find local name {0:?} in the initial cluster configuration")]
+    NoLocalName(String),
+    #[error("failed to find database snapshot file (snap: snapshot file doesn't exist)")]
+    NoSnapshotDatabase,
+    #[error("database file ({0}) of the backend is missing")]
+    BackendMissing(String),
+    #[error("database file ({path}, index {index}) does not match with snapshot (index {snapshot})")]
+    BackendMismatch { path: String, index: u64, snapshot: u64 },
+}
+
+/// All that a member is made of.
+#[derive(Debug)]
+pub struct Opened {
+    pub member_id: u64,
+    pub cluster_id: u64,
+    /// True when there was a log already.
+    pub restarted: bool,
+    pub log: NodeLog,
+    pub wal: Wal,
+    pub committer: Committer,
+    pub state: State,
+    /// Torn bytes were cut off the log's end.
+    pub repaired: bool,
+}
+
+/// Names in the snapshot directory that an interrupted write left behind.
+fn is_stray(name: &str) -> bool {
+    name.starts_with("tmp") || name.starts_with("db.tmp")
+}
+
+/// Opens what is there, or begins a new cluster with `new`.
+pub fn open(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    bolt: bolt::Options,
+    options: state::Options,
+    new: impl FnOnce() -> Result<NewCluster, Error>,
+) -> Result<Opened, Error> {
+    disk.create_dir_all(&layout.snap_dir)?;
+    for name in disk.list(&layout.snap_dir)?.iter().filter(|name| is_stray(name)) {
+        disk.remove_file(&layout.snap_dir.join(name))?;
+    }
+    let had_wal = Wal::exists(&**disk, &layout.wal_dir)?;
+    // A wrong flag must not leave a database behind.
+    let cluster = if had_wal { None } else { Some(new()?) };
+    let had_backend = disk.exists(&layout.backend())?;
+    let committer = Committer::open(disk.clone(), &layout.backend(), bolt.clone())?;
+    match cluster {
+        Some(cluster) => begin(disk, layout, committer, options, &cluster),
+        None => resume(disk, layout, committer, bolt, options, had_backend),
+    }
+}
+
+/// The first life: every initial member writes the same log.
+fn begin(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    committer: Committer,
+    options: state::Options,
+    cluster: &NewCluster,
+) -> Result<Opened, Error> {
+    let mut members: Vec<state::member::Member> = cluster
+        .members
+        .iter()
+        .map(|member| state::member::Member {
+            id: state::member::member_id(&member.peer_urls, &cluster.token, None),
+            peer_urls: member.peer_urls.clone(),
+            is_learner: false,
+            attributes: state::member::Attributes { name: member.name.clone(), client_urls: Vec::new() },
+        })
+        .collect();
+    members.sort_by_key(|member| member.id);
+    let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
+    let cluster_id = state::member::cluster_id(&ids);
+    let local = members.iter().find(|member| member.attributes.name == cluster.name);
+    let member_id = local.ok_or_else(|| Error::NoLocalName(cluster.name.clone()))?.id;
+
+    let metadata = etcdserverpb::Metadata { node_id: Some(member_id), cluster_id: Some(cluster_id) };
+    let mut wal = Wal::create(disk.clone(), &layout.wal_dir, &metadata)?;
+    let entries: Vec<_> = (1..).zip(&members).map(|(index, member)| first_entry(index, member)).collect();
+    let hard_state = raftpb::HardState::new(1, 0, entries.len() as u64);
+    entries.iter().for_each(|entry| wal.append_entry(entry));
+    wal.append_state(&hard_state);
+    wal.sync()?;
+    let state = State::open(committer.reader(), options)?;
+    let conf_state = raftpb::ConfState::simple(ids, Vec::new());
+    let log = NodeLog { index: 0, term: 0, hard_state, conf_state, entries };
+    Ok(Opened { member_id, cluster_id, restarted: false, log, wal, committer, state, repaired: false })
+}
+
+fn first_entry(index: u64, member: &state::member::Member) -> raftpb::Entry {
+    let change = raftpb::ConfChange {
+        id: Some(0),
+        r#type: Some(raftpb::ConfChangeType::ConfChangeAddNode as i32),
+        node_id: Some(member.id),
+        context: Some(state::member::add_context(member)),
+    };
+    let data = proto::Message::encode_to_vec(&change).into();
+    raftpb::Entry::new(raftpb::EntryType::EntryConfChange, 1, index, data)
+}
+
+/// A later life: from the newest snapshot the log knows, and the entries after it.
+fn resume(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    mut committer: Committer,
+    bolt: bolt::Options,
+    options: state::Options,
+    had_backend: bool,
+) -> Result<Opened, Error> {
+    let records = Wal::valid_snapshots(&**disk, &layout.wal_dir)?;
+    let (snapshot, v2_store) = choose_snapshot(disk, layout, &committer.reader(), &records)?;
+    let index = consistent_index(&committer.reader())?;
+    if snapshot.index() > index {
+        committer = take_received(disk, layout, committer, bolt, snapshot.index())?;
+        let index = consistent_index(&committer.reader())?;
+        if index < snapshot.index() && index != 0 {
+            let path = layout.backend().display().to_string();
+            return Err(Error::BackendMismatch { path, index, snapshot: snapshot.index() });
+        }
+    }
+    let (wal, replay) = Wal::open(disk.clone(), &layout.wal_dir, &snapshot)?;
+    let options = state::Options { replay_from: snapshot.index(), v2_store, ..options };
+    let state = State::open(committer.reader(), options)?;
+    if !had_backend && state.members().version().is_some() {
+        return Err(Error::BackendMissing(layout.backend().display().to_string()));
+    }
+    let log = NodeLog {
+        index: snapshot.index(),
+        term: snapshot.term(),
+        hard_state: replay.hard_state,
+        conf_state: state.members().conf_state(),
+        entries: replay.entries,
+    };
+    Ok(Opened {
+        member_id: replay.metadata.node_id(),
+        cluster_id: replay.metadata.cluster_id(),
+        restarted: true,
+        log,
+        wal,
+        committer,
+        state,
+        repaired: replay.repaired,
+    })
+}
+
+/// The log's newest snapshot marker; in a directory of a release up to 3.5 the newest that has a readable `.snap`
+/// file, whose v2 store says who the members are.
+fn choose_snapshot(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    root: &ReadTx,
+    records: &[walpb::Snapshot],
+) -> Result<(walpb::Snapshot, Option<bytes::Bytes>), Error> {
+    let newest = records.last().cloned().unwrap_or_default();
+    if !state::is_legacy(root)? || newest.index() == 0 {
+        return Ok((newest, None));
+    }
+    let Some(found) = wal::snap::load_newest(&**disk, &layout.snap_dir, records)? else {
+        return Ok((walpb::Snapshot::default(), None));
+    };
+    let metadata = found.metadata.unwrap_or_default();
+    let record = walpb::Snapshot { index: metadata.index, term: metadata.term, conf_state: metadata.conf_state };
+    Ok((record, found.data))
+}
+
+fn consistent_index(root: &ReadTx) -> Result<u64, Error> {
+    let row = root.get(backend::Bucket::Meta.name(), meta::CONSISTENT_INDEX)?;
+    Ok(row.and_then(|row| row[..].try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+/// A snapshot was received and recorded, but its database had not yet taken its place.
+fn take_received(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    old: Committer,
+    bolt: bolt::Options,
+    index: u64,
+) -> Result<Committer, Error> {
+    let received: &Path = &layout.snap_dir.join(format!("{index:016x}.snap.db"));
+    if !disk.exists(received)? {
+        return Err(Error::NoSnapshotDatabase);
+    }
+    drop(old);
+    disk.rename(received, &layout.backend())?;
+    disk.sync_dir(&layout.snap_dir)?;
+    Ok(Committer::open(disk.clone(), &layout.backend(), bolt)?)
+}
