@@ -1,0 +1,2 @@
+//! Integration tests of the disk crate.
+mod real;
