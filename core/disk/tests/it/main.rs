@@ -1,2 +1,3 @@
 //! Integration tests of the disk crate.
 mod real;
+mod sim;
