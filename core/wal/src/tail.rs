@@ -6,8 +6,15 @@ use crate::{Result, decoder::Segment, segment::CHUNK_BYTES};
 use disk::{Disk, File, OpenMode};
 use std::path::Path;
 
-/// Keeps a copy of the torn segment as `<name>.broken`, and ends the segment at `end`.
-pub(crate) fn repair(disk: &dyn Disk, dir: &Path, segment: &Segment, end: u64) -> Result<()> {
+/// Keeps a copy of the torn segment as `<name>.broken`, and cuts the segment off at `end` (by zeroes, so that its
+/// blocks stay).
+pub(crate) fn repair(
+    disk: &dyn Disk,
+    dir: &Path,
+    segment: &Segment,
+    end: u64,
+    segment_bytes: u64,
+) -> Result<()> {
     let path = dir.join(segment.name.to_string());
     let broken = dir.join(format!("{}.broken", segment.name));
     log::info!(path:% = path.display(); "repairing");
@@ -16,9 +23,8 @@ pub(crate) fn repair(disk: &dyn Disk, dir: &Path, segment: &Segment, end: u64) -
     copy.set_len(len)?;
     each_dirty_chunk(&*segment.file, 0, len, |bytes, offset| copy.write_at(bytes, offset))?;
     copy.sync_data()?;
-    segment.file.set_len(end)?;
-    segment.file.sync_data()?;
     disk.sync_dir(dir)?;
+    zero(&*segment.file, end, segment_bytes)?;
     log::info!(path:% = path.display(), error = "unexpected EOF"; "repaired");
     Ok(())
 }

@@ -172,9 +172,10 @@ impl Wal {
         let (crc, offset) = (decoder.crc(), decoder.offset());
         let last = segments.last().expect("selection is never empty");
         if fold.replay.repaired {
-            tail::repair(&*disk, dir, last, offset)?;
+            tail::repair(&*disk, dir, last, offset, segment_bytes)?;
+        } else {
+            tail::zero(&*last.file, offset, segment_bytes)?;
         }
-        tail::zero(&*last.file, offset, segment_bytes)?;
         let wal = Wal {
             disk,
             dir: dir.to_path_buf(),

@@ -1,5 +1,6 @@
 //! The log as its users see it: Go's files read and written, damage, and crashes.
 
+mod crash;
 mod damage;
 mod golden;
 mod segments;
