@@ -1,0 +1,3 @@
+//! Integration tests of the disk crate.
+mod real;
+mod sim;
