@@ -253,16 +253,19 @@ impl Member {
         }
     }
 
-    /// The committer has finished the oldest batch (or replaced the file by a defragmented one: `batch` false).
-    pub fn committed(&mut self, root: ReadTx, batch: bool, out: &mut Outputs) {
-        if batch {
-            self.batches_committed += 1;
-        }
+    /// The committer has finished the oldest batch.
+    pub fn committed(&mut self, root: ReadTx, out: &mut Outputs) {
+        self.batches_committed += 1;
         self.state.committed(root);
         let ready = self.pending_snapshot.take_if(|p| p.after_batch <= self.batches_committed);
         if let Some(pending) = ready {
             out.log.push(LogJob::Snapshot(pending.snapshot));
         }
+    }
+
+    /// The committer has rewritten the file; its content is the same.
+    pub fn defragmented(&mut self, root: ReadTx) {
+        self.state.rewritten(root);
     }
 
     /// History was read: `changes` up to, not including, `next`.

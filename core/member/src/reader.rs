@@ -4,7 +4,7 @@
 //! the member. `tag` is the caller's and comes back unchanged.
 
 use crate::outputs::HistoryJob;
-use backend::{ReadTx, View};
+use backend::{HashScope, ReadTx};
 use bytes::Bytes;
 use mvcc::{
     Change, HashKv, HashWork,
@@ -25,7 +25,7 @@ pub enum ReadJob {
     Range { tag: u64, fetch: RangeFetch },
     HashKv { tag: u64, work: HashWork },
     /// Every bucket, as `Maintenance.Hash` wants it.
-    Hash { tag: u64, view: View },
+    Hash { tag: u64, root: ReadTx },
     /// The next chunks of a database image.
     Image { tag: u64, image: Box<ImageReader> },
 }
@@ -89,7 +89,7 @@ pub fn run(job: ReadJob) -> Result<ReadDone, state::Error> {
         }
         ReadJob::Range { tag, fetch } => ReadDone::Range { tag, reply: fetch.run()? },
         ReadJob::HashKv { tag, work } => ReadDone::HashKv { tag, hash: work.run().map_err(fault)? },
-        ReadJob::Hash { tag, view } => ReadDone::Hash { tag, hash: backend::hash(&view)? },
+        ReadJob::Hash { tag, root } => ReadDone::Hash { tag, hash: backend::hash(&root, HashScope::Data)? },
         ReadJob::Image { tag, mut image } => {
             let mut chunks = Vec::new();
             while chunks.len() < IMAGE_CHUNKS_PER_JOB

@@ -58,6 +58,9 @@ pub enum Error {
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Raft(#[from] crate::raft::Refused),
+    /// The flags do not describe a cluster.
+    #[error("{0}")]
+    Flags(String),
     #[error("couldn't find local name {0:?} in the initial cluster configuration")]
     NoLocalName(String),
     #[error("failed to find database snapshot file (snap: snapshot file doesn't exist)")]

@@ -71,8 +71,8 @@ impl Jobs {
         for (_, id, what) in Vec::from(ready) {
             match what {
                 AfterCommit::Hash => {
-                    let view = desk.member.state().view();
-                    self.send_away(id, Away::Hash, |tag| ReadJob::Hash { tag, view }, desk);
+                    let root = desk.member.state().root().clone();
+                    self.send_away(id, Away::Hash, |tag| ReadJob::Hash { tag, root }, desk);
                 }
                 AfterCommit::Backup => self.begin_backup(id, desk),
             }
@@ -119,7 +119,7 @@ impl Edge {
         if standing.leader == 0 {
             errors.push("etcdserver: no leader".to_owned());
         }
-        errors.extend(state.alarms().list().iter().map(alarm_text));
+        errors.extend(state.alarms().list(pb::AlarmType::None as i32).iter().map(alarm_text));
         let downgrade = state.members().downgrade();
         pb::StatusResponse {
             header: headers::current(member),
