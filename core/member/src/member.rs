@@ -642,7 +642,7 @@ impl Member {
 
     /// A quota check of a proposal of this cost, at the edge.
     pub fn has_room(&self, cost: u64) -> bool {
-        state::available(self.state.root().size(), self.settings.quota_bytes, cost)
+        state::available(cost, self.state.root().size(), self.settings.quota_bytes)
     }
 
     /// Clears a lease's stored remaining TTL; a renewal can then go on. The request ID to wait for.

@@ -89,7 +89,7 @@ pub fn run(job: ReadJob) -> Result<ReadDone, state::Error> {
         }
         ReadJob::Range { tag, fetch } => ReadDone::Range { tag, reply: fetch.run()? },
         ReadJob::HashKv { tag, work } => ReadDone::HashKv { tag, hash: work.run().map_err(fault)? },
-        ReadJob::Hash { tag, root } => ReadDone::Hash { tag, hash: backend::hash(&root, HashScope::Data)? },
+        ReadJob::Hash { tag, root } => ReadDone::Hash { tag, hash: backend::hash(&root, HashScope::Comparable)? },
         ReadJob::Image { tag, mut image } => {
             let mut chunks = Vec::new();
             while chunks.len() < IMAGE_CHUNKS_PER_JOB

@@ -196,6 +196,15 @@ impl State {
         self.buffer.root()
     }
 
+    /// The backend's file was rewritten; nothing was committed by that.
+    pub fn rewritten(&mut self, root: ReadTx) {
+        self.buffer.rewritten(root);
+    }
+
+    pub fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
+
     pub fn view(&self) -> View {
         self.buffer.view()
     }
