@@ -205,7 +205,7 @@ impl State {
         &self.buffer
     }
 
-    pub fn view(&self) -> View {
+    pub fn view(&mut self) -> View {
         self.buffer.view()
     }
 
@@ -255,7 +255,7 @@ impl State {
 
     /// HashKV at `revision` (0: current), or the work that computes it.
     pub fn hash_kv(&mut self, revision: i64) -> Result<mvcc::HashJob, Reject> {
-        Ok(self.mvcc.hash_kv(&self.buffer, revision)?)
+        Ok(self.mvcc.hash_kv(&mut self.buffer, revision)?)
     }
 
     /// Version of the storage schema as the backend says it.

@@ -58,24 +58,9 @@ impl RangeFetch {
     }
 }
 
-/// A row of a view: not committed when it was taken, or in its root.
 fn row_of(view: &View, revision: Revision) -> Result<Bytes, Error> {
-    let key = row_key(revision);
-    if let Ok(at) = view.rows.binary_search_by(|(row, _)| row[..].cmp(&key[..])) {
-        return Ok(view.rows[at].1.clone());
-    }
-    view.root
-        .get(backend::Bucket::Key.name(), &key)?
+    view.row(&backend::row_key(revision.main, revision.sub))?
         .ok_or_else(|| Error::Inconsistent(format!("no row of revision {}_{}", revision.main, revision.sub)))
-}
-
-/// Key of a put's row: main and sub revision, big endian, with `_` between.
-fn row_key(revision: Revision) -> [u8; 17] {
-    let mut key = [0; 17];
-    key[..8].copy_from_slice(&revision.main.to_be_bytes());
-    key[8] = b'_';
-    key[9..].copy_from_slice(&revision.sub.to_be_bytes());
-    key
 }
 
 impl State {
