@@ -5,8 +5,20 @@
 //! connection's output buffer; one write per connection and turn. No task, future or channel per request.
 //! Start at [`Server`].
 
-use bytes::{Bytes, BytesMut};
-use std::{io, net::SocketAddr, time::Duration};
+mod answer;
+mod connection;
+mod grpc;
+mod http1;
+mod http2;
+mod listener;
+mod server;
+mod transport;
+
+pub use listener::{ListenOptions, Protocols};
+pub use server::Server;
+
+use bytes::Bytes;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// Bounds and timers. Sizes in bytes.
 #[derive(Clone, Debug)]
@@ -21,6 +33,8 @@ pub struct Limits {
     pub keepalive_timeout: Duration,
     /// Client pings closer together than this are strikes; three: GOAWAY too_many_pings.
     pub ping_interval_min: Duration,
+    /// Connections open at once; more wait in the kernel. etcd: the file-descriptor limit less 150.
+    pub connections_max: usize,
 }
 
 /// A call or an HTTP/1.1 exchange, until it is answered or gone. Never reused while the process lives.
@@ -45,7 +59,7 @@ pub struct Method {
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
     /// Custom headers in order (`token`, `authorization`, `hasleader`, `client-api-version`, …), raw values.
-    pub headers: Vec<(Bytes, Bytes)>,
+    pub headers: Arc<[(Bytes, Bytes)]>,
     /// From `grpc-timeout`.
     pub timeout: Option<Duration>,
     pub peer: Option<SocketAddr>,
@@ -55,16 +69,35 @@ pub struct Metadata {
 #[derive(Debug)]
 pub enum Event {
     /// A complete request of a unary or server-streaming method. `method` indexes the table.
-    Call { id: CallId, method: usize, metadata: Metadata, body: Bytes },
+    Call {
+        id: CallId,
+        method: usize,
+        metadata: Metadata,
+        body: Bytes,
+    },
     /// A client-streaming call began.
-    Open { id: CallId, method: usize, metadata: Metadata },
-    Message { id: CallId, body: Bytes },
+    Open {
+        id: CallId,
+        method: usize,
+        metadata: Metadata,
+    },
+    Message {
+        id: CallId,
+        body: Bytes,
+    },
     /// The client will send no more messages.
-    HalfClose { id: CallId },
+    HalfClose {
+        id: CallId,
+    },
     /// The client cancelled, or its connection is lost. Sent for calls not yet answered, unary ones included.
-    Gone { id: CallId },
+    Gone {
+        id: CallId,
+    },
     /// An HTTP/1.1 request.
-    Http { id: CallId, request: HttpRequest },
+    Http {
+        id: CallId,
+        request: HttpRequest,
+    },
     /// The waker was used.
     Woken,
 }
@@ -91,63 +124,4 @@ pub struct HttpResponse {
 pub struct Status {
     pub code: u8,
     pub message: String,
-}
-
-/// The server: all its sockets, driven by [`Server::poll`] on one thread.
-#[derive(Debug)]
-pub struct Server {}
-
-impl Server {
-    pub fn new(_methods: Vec<Method>, _limits: Limits) -> io::Result<Server> {
-        todo!()
-    }
-    /// Binds a listener (TCP_NODELAY, keep-alive 30 s on accepted sockets). Connections wait in the kernel until
-    /// [`Server::accept`] is called.
-    pub fn listen(&mut self, _address: SocketAddr) -> io::Result<SocketAddr> {
-        todo!()
-    }
-    /// Starts accepting on all listeners.
-    pub fn accept(&mut self) -> io::Result<()> {
-        todo!()
-    }
-    /// Wakes `poll` from another thread.
-    pub fn waker(&self) -> io::Result<std::sync::Arc<mio::Waker>> {
-        todo!()
-    }
-    /// Waits at most `timeout` (`None`: until something happens), reads what is there, and appends events.
-    pub fn poll(&mut self, _timeout: Option<Duration>, _events: &mut Vec<Event>) -> io::Result<()> {
-        todo!()
-    }
-    /// Answers a unary call: `encode` appends the message to the output buffer. Unknown or gone IDs are ignored,
-    /// here and below.
-    pub fn reply(&mut self, _id: CallId, _encode: impl FnOnce(&mut BytesMut)) {
-        todo!()
-    }
-    /// Ends a call with an error.
-    pub fn fail(&mut self, _id: CallId, _status: &Status) {
-        todo!()
-    }
-    /// Sends one message of a streaming response; the first one opens the response.
-    pub fn send(&mut self, _id: CallId, _encode: impl FnOnce(&mut BytesMut)) {
-        todo!()
-    }
-    /// Ends a streaming response with OK.
-    pub fn finish(&mut self, _id: CallId) {
-        todo!()
-    }
-    /// Bytes of the stream's messages that the peer has not yet been able to take: the caller's back-pressure.
-    pub fn backlog(&self, _id: CallId) -> usize {
-        todo!()
-    }
-    pub fn http_reply(&mut self, _id: CallId, _response: HttpResponse) {
-        todo!()
-    }
-    /// Writes every connection's output buffer; call once per turn.
-    pub fn flush(&mut self) {
-        todo!()
-    }
-    /// Stops accepting and sends GOAWAY; open calls may finish. True once no call is open.
-    pub fn drain(&mut self) -> bool {
-        todo!()
-    }
 }

@@ -1,0 +1,147 @@
+//! Listening sockets. They never accept on their own, and an accept that fails for lack of descriptors is tried
+//! again later, not at once.
+
+use crate::transport::Transport;
+use mio::{Interest, Registry, Token, event::Source};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use std::{
+    io,
+    net::SocketAddr,
+    os::unix::fs::FileTypeExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Connections that wait in the kernel (which may bound it lower, `net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// Pause after an accept failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Which protocols a listener speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocols {
+    /// gRPC and HTTP/1.1, told apart by the first bytes.
+    #[default]
+    Both,
+    Grpc,
+    Http,
+}
+
+/// How a TCP listener is bound.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ListenOptions {
+    pub protocols: Protocols,
+    /// SO_REUSEPORT.
+    pub reuse_port: bool,
+}
+
+#[derive(Debug)]
+enum Socketed {
+    Tcp(mio::net::TcpListener),
+    Unix(mio::net::UnixListener, PathBuf),
+}
+
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: Socketed,
+    pub(crate) protocols: Protocols,
+    /// Something may wait to be accepted.
+    pub(crate) ready: bool,
+    paused_until: Option<Instant>,
+}
+
+impl Listener {
+    pub(crate) fn tcp(address: SocketAddr, options: ListenOptions) -> io::Result<Listener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        if options.reuse_port {
+            socket.set_reuse_port(true)?;
+        }
+        if address.is_ipv6() && !address.ip().is_unspecified() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let socket = Socketed::Tcp(mio::net::TcpListener::from_std(socket.into()));
+        Ok(Listener { socket, protocols: options.protocols, ready: false, paused_until: None })
+    }
+
+    /// Takes the place of a socket that a process left behind at the path.
+    pub(crate) fn unix(path: &Path, protocols: Protocols) -> io::Result<Listener> {
+        if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+            std::fs::remove_file(path)?;
+        }
+        let socket = Socketed::Unix(mio::net::UnixListener::bind(path)?, path.to_owned());
+        Ok(Listener { socket, protocols, ready: false, paused_until: None })
+    }
+
+    /// `None`: a unix socket.
+    pub(crate) fn address(&self) -> io::Result<Option<SocketAddr>> {
+        match &self.socket {
+            Socketed::Tcp(socket) => socket.local_addr().map(Some),
+            Socketed::Unix(..) => Ok(None),
+        }
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.ready = true;
+        self.source().register(registry, token, Interest::READABLE)
+    }
+
+    /// The next connection; `None`: none waits, or accepting is paused.
+    pub(crate) fn accept(&mut self, now: Instant) -> Option<(Transport, Option<SocketAddr>)> {
+        if self.paused_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        self.paused_until = None;
+        let accepted = match &self.socket {
+            Socketed::Tcp(socket) => socket.accept().and_then(|(stream, peer)| {
+                configure(&stream)?;
+                Ok((Transport::Tcp(stream), Some(peer)))
+            }),
+            Socketed::Unix(socket, _) => socket.accept().map(|(stream, _)| (Transport::Unix(stream), None)),
+        };
+        match accepted {
+            Ok(connection) => Some(connection),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.ready = false;
+                None
+            }
+            Err(error) => {
+                log::warn!(error:% = error; "failed to accept a connection");
+                self.paused_until = Some(now + ACCEPT_PAUSE);
+                None
+            }
+        }
+    }
+
+    /// When a paused listener is to be tried again.
+    pub(crate) fn resumes(&self) -> Option<Instant> {
+        self.paused_until.filter(|_| self.ready)
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match &mut self.socket {
+            Socketed::Tcp(socket) => socket,
+            Socketed::Unix(socket, _) => socket,
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Socketed::Unix(_, path) = &self.socket
+            && let Err(error) = std::fs::remove_file(path)
+        {
+            log::debug!(error:% = error; "failed to remove a unix socket");
+        }
+    }
+}
+
+fn configure(stream: &mio::net::TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE).with_interval(TCP_KEEPALIVE))
+}

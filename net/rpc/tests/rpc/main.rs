@@ -1,0 +1,4 @@
+//! The server over real sockets, against tonic's client and against raw bytes.
+
+mod calls;
+mod echo;
