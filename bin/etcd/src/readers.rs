@@ -43,7 +43,7 @@ fn work(queue: &Mutex<mpsc::Receiver<ReadJob>>, signal: &Signal) {
         drop(queue);
         match reader::run(job) {
             Ok(done) => signal.send(Done::Read(done)),
-            Err(fault) => crate::fatal(&fault),
+            Err(fault) => crate::fault::die(&fault),
         }
     }
 }

@@ -9,21 +9,23 @@ use crate::{
     notices,
     readers::Readers,
     rpc::{Desk, Edge, EdgeConfig, table},
-    signals::Signals,
+    signals::{self, Signals},
     stages::{Done, Signal, Stages},
+    startup,
 };
-use ::rpc::{CallId, Event, HttpRequest, Limits, Server};
+use ::rpc::{CallId, Event, HttpRequest, Limits, ListenOptions, Server};
 use disk::{Disk, RealDisk};
 use member::{
     Member, Notice, Outputs, Settings,
-    auto_compaction::AutoCompaction,
+    auto_compaction::{AutoCompaction, Policy},
     consensus::Consensus,
     log_writer::{LogDone, LogWriter},
     raft::{Node, NodeConfig, Role},
     reader::{ReadDone, ReadJob},
-    restart::{self, Layout, NewCluster, Opened},
+    restart::{self, InitialMember, Layout, NewCluster, Opened},
 };
 use std::{
+    process::ExitCode,
     sync::{Arc, mpsc},
     time::Duration,
 };
@@ -37,10 +39,27 @@ const TICKS_BEHIND_MAX: u64 = 10;
 /// Segments and snapshot files beyond the limits are deleted this often.
 const PURGE_INTERVAL_MS: u64 = 30_000;
 
+/// Output buffered for one connection before reading from it pauses.
+const OUTPUT_BYTES_MAX: usize = 64 << 20;
+
 /// Requests one batch of results of the stages is worth before the sockets are looked at again.
 const DONE_PER_TURN_MAX: usize = 1024;
 
-pub struct Running {
+/// Starts the member, serves until it is told to stop, and gives the exit code.
+pub fn run(config: Config) -> ExitCode {
+    match Running::start(config).and_then(Running::run) {
+        Ok(signals) => {
+            signals.raise_again();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            crate::fatal!(error:% = error; "discovery failed");
+            ExitCode::from(crate::EXIT_FAILURE)
+        }
+    }
+}
+
+struct Running {
     config: Config,
     server: Server,
     edge: Edge,
@@ -71,25 +90,46 @@ fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, restart::Error>
 }
 
 fn initial_cluster(config: &Config) -> Result<NewCluster, restart::Error> {
-    let members = config.initial_members().map_err(restart::Error::Flags)?;
-    Ok(NewCluster { token: config.cluster.token.clone(), name: config.member.name.clone(), members })
+    let initial = config.cluster.initial_members().map_err(restart::Error::Flags)?;
+    let texts = |urls: &[crate::config::url::Url]| urls.iter().map(|url| url.as_str().to_owned()).collect();
+    let members = initial.0.iter().map(|(name, urls)| InitialMember { name: name.clone(), peer_urls: texts(urls) });
+    Ok(NewCluster {
+        token: config.cluster.token.clone(),
+        name: config.member.name.clone(),
+        members: members.collect(),
+    })
+}
+
+fn auto_compaction(config: &Config, now_ms: u64) -> Result<Option<AutoCompaction>, String> {
+    use crate::config::AutoCompaction as Chosen;
+    let policy = match config.compaction.auto()? {
+        Chosen::Off => return Ok(None),
+        Chosen::Periodic(retention) => Policy::Periodic { retention_ms: retention.as_millis() as u64 },
+        Chosen::Revision(retention) => Policy::Revision { retention },
+    };
+    Ok(Some(AutoCompaction::new(policy, now_ms)))
 }
 
 impl Running {
     /// Makes everything; the client ports are bound but nothing is accepted yet.
-    pub fn start(config: Config, signals: Signals) -> Result<Running, String> {
+    fn start(config: Config) -> Result<Running, String> {
         let clock = Clock::start();
         let mut server = Server::new(table(), limits(&config)).map_err(|e| e.to_string())?;
-        for url in &config.listen.client_urls {
-            crate::listen::client(&mut server, url)?;
+        let options = ListenOptions {
+            reuse_port: config.listen.reuse_port,
+            ..ListenOptions::default()
+        };
+        for listener in startup::client_listeners(&config.listen)? {
+            server.listen_with(listener.address, options).map_err(|e| cannot_listen(&listener, &e))?;
         }
+        startup::prepare_directories(&config.member)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let opened = open(&config, &disk).map_err(|e| e.to_string())?;
         notices::opened(&config, &opened);
 
         let (done_in, done) = mpsc::channel();
         let waker = server.waker().map_err(|e| e.to_string())?;
-        signals.wake(waker.clone());
+        let signals = Signals::take_over(waker.clone()).map_err(|e| e.to_string())?;
         let signal = Signal::new(done_in, waker);
         let readers = Readers::start(&signal).map_err(|e| e.to_string())?;
         let log_writer = LogWriter::new(disk.clone(), opened.wal, config.member.wal_dir(), config.member.snap_dir());
@@ -105,7 +145,7 @@ impl Running {
         };
         let node = Node::new(&node_config, opened.log).map_err(|e| e.to_string())?;
         let consensus = Consensus::new(node, clock.unix_ms() << 20);
-        let auto = config.auto_compaction()?.map(|policy| AutoCompaction::new(policy, clock.now_ms()));
+        let auto = auto_compaction(&config, clock.now_ms())?;
         let alone = opened.state.members().len() <= 1;
         let mut member = Member::new(settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
         if config.timing.initial_election_tick_advance && alone {
@@ -134,7 +174,7 @@ impl Running {
     }
 
     /// Runs until a signal has stopped it.
-    pub fn run(mut self) -> Result<(), String> {
+    fn run(mut self) -> Result<Signals, String> {
         let mut events = Vec::new();
         loop {
             let timeout = self.timeout();
@@ -189,8 +229,7 @@ impl Running {
                         self.member.log_done(done, &mut self.out);
                     }
                 }
-                Done::Committed { root, took } => {
-                    notices::committed(took);
+                Done::Committed { root, took: _ } => {
                     self.member.committed(root, &mut self.out);
                 }
                 Done::Defragmented { root, took } => {
@@ -301,16 +340,17 @@ impl Running {
     /// This member is known to the cluster: clients may come.
     fn serve(&mut self) {
         if let Err(error) = self.server.accept() {
-            crate::fatal(&error);
+            crate::fault::die(&error);
         }
         notices::serving(&self.config);
-        crate::signals::notify_ready();
+        signals::notify_ready();
     }
 
     fn answer_http(&mut self, now_ms: u64) {
         let _ = now_ms;
-        for (call, request) in std::mem::take(&mut self.http) {
-            self.server.http_reply(call, crate::http::respond(&request));
+        for (call, _request) in std::mem::take(&mut self.http) {
+            let response = ::rpc::HttpResponse { status: 404, headers: Vec::new(), body: bytes::Bytes::new() };
+            self.server.http_reply(call, response);
         }
     }
 
@@ -327,15 +367,21 @@ impl Running {
     }
 
     /// Makes the backend durable and ends the stages.
-    fn stop(mut self) -> Result<(), String> {
+    fn stop(mut self) -> Result<Signals, String> {
         let role = self.member.consensus().standing().role;
         notices::no_transfer(role == Role::Leader);
         self.member.force_commit(&mut self.out);
         self.dispatch();
         self.stages.stop();
         notices::stopped(&self.config);
-        Ok(())
+        Ok(self.signals)
     }
+}
+
+/// etcd's text for a port that cannot be bound.
+fn cannot_listen(listener: &startup::Listener, error: &std::io::Error) -> String {
+    let reason = crate::notation::os_error(error);
+    format!("listen tcp {}: bind: {reason}", listener.address)
 }
 
 fn limits(config: &Config) -> Limits {
@@ -346,7 +392,8 @@ fn limits(config: &Config) -> Limits {
         keepalive_interval: some(config.keepalive.interval).unwrap_or(Duration::from_secs(7200)),
         keepalive_timeout: some(config.keepalive.timeout).unwrap_or(Duration::from_secs(20)),
         ping_interval_min: some(config.keepalive.ping_interval_min).unwrap_or(Duration::from_secs(300)),
-        ..Limits::default()
+        output_bytes_max: OUTPUT_BYTES_MAX,
+        connections_max: usize::MAX,
     }
 }
 

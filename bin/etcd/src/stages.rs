@@ -43,7 +43,7 @@ impl Signal {
         if self.done.send(done).is_ok()
             && let Err(error) = self.waker.wake()
         {
-            crate::fatal(&error);
+            crate::fault::die(&error);
         }
     }
 }
@@ -82,7 +82,7 @@ impl Stages {
                 match wal::prepare_segment(&*disk, &path) {
                     Ok(()) if ready.send(LogWork::SegmentReady).is_ok() => {}
                     Ok(()) => return,
-                    Err(fault) => crate::fatal(&fault),
+                    Err(fault) => crate::fault::die(&fault),
                 }
             }
         })?;
@@ -150,7 +150,7 @@ fn write_log(
             let begun = Instant::now();
             match writer.handle(jobs) {
                 Ok(done) => signal.send(Done::Log { done, took: begun.elapsed() }),
-                Err(fault) => crate::fatal(&fault),
+                Err(fault) => crate::fault::die(&fault),
             }
         }
         if stop {
@@ -173,7 +173,7 @@ fn commit_batches(mut committer: Committer, queue: &mpsc::Receiver<CommitWork>, 
         };
         match done {
             Ok(done) => signal.send(done),
-            Err(fault) => crate::fatal(&fault),
+            Err(fault) => crate::fault::die(&fault),
         }
     }
 }

@@ -249,6 +249,16 @@ fn last_two_components(path: &str) -> &str {
     }
 }
 
+/// Fields as a JSON line would show them.
+#[cfg(test)]
+pub fn fields_text(fields: &dyn log::kv::Source) -> String {
+    let mut out = Vec::new();
+    let mut object = json::Object::new(&mut out, false);
+    object.fields(fields);
+    object.close();
+    String::from_utf8(out).expect("text stays text")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,7 +55,7 @@ impl Edge {
                 desk.server.reply(id, |out| response.encode(out).expect("BytesMut grows"));
             }
             Err(state::Failure::Reject(reject)) => desk.server.fail(id, &status::of_reject(&reject)),
-            Err(state::Failure::Fault(fault)) => crate::fatal(&fault),
+            Err(state::Failure::Fault(fault)) => crate::fault::die(&fault),
         }
     }
 

@@ -213,6 +213,6 @@ fn send(id: CallId, reply: &RangeReply, server: &mut Server, member: &Member) {
 fn fail(id: CallId, failure: Failure, server: &mut Server) {
     match failure {
         Failure::Reject(reject) => server.fail(id, &status::of_reject(&reject)),
-        Failure::Fault(fault) => crate::fatal(&fault),
+        Failure::Fault(fault) => crate::fault::die(&fault),
     }
 }

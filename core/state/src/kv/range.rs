@@ -59,7 +59,7 @@ impl RangeFetch {
 }
 
 fn row_of(view: &View, revision: Revision) -> Result<Bytes, Error> {
-    view.row(&backend::row_key(revision.main, revision.sub))?
+    view.row(&backend::row_key::encode_put(revision.main, revision.sub))?
         .ok_or_else(|| Error::Inconsistent(format!("no row of revision {}_{}", revision.main, revision.sub)))
 }
 

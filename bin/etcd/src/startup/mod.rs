@@ -1,0 +1,10 @@
+//! The steps of a start that need no storage: what kind of directory the data lies in, whether it can be written,
+//! which addresses to listen on, and the line that sums up the configuration. Opens no data file.
+
+mod data_dir;
+mod listeners;
+mod summary;
+
+pub use data_dir::{DirType, identify_data_dir, prepare_directories, prepare_directory};
+pub use listeners::{Listener, client_listeners, metrics_listeners, peer_listeners};
+pub use summary::log_summary;
