@@ -380,7 +380,7 @@ mod tests {
             ("id", 0, &8u64.to_le_bytes()[..]),
             ("flags", 8, &3u16.to_le_bytes()),
             ("count", 10, &64u16.to_le_bytes()),
-            ("pos", element + 4, &1000u32.to_le_bytes()),
+            ("pos", element + 4, &1001u32.to_le_bytes()),
             ("pos, wrapping", element + 4, &u32::MAX.to_le_bytes()),
             ("key size", element + 8, &u32::MAX.to_le_bytes()),
             ("empty key", element + 8, &0u32.to_le_bytes()),

@@ -1,0 +1,4 @@
+//! Integration tests of the bolt crate.
+mod crash;
+mod history;
+mod model;
