@@ -2,31 +2,11 @@
 //!
 //! `QUORATE_REGENERATE=1 cargo test -p proto` rewrites `src/generated/`; without it the test compares.
 
-use std::{fs, path::PathBuf};
-
-const FILES: [&str; 13] = [
-    "auth.proto",
-    "etcdserver.proto",
-    "health.proto",
-    "kv.proto",
-    "lease.proto",
-    "membership.proto",
-    "raft.proto",
-    "raft_internal.proto",
-    "record.proto",
-    "rpc.proto",
-    "snap.proto",
-    "v3election.proto",
-    "v3lock.proto",
-];
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
+use super::*;
+use std::fs;
 
 #[test]
 fn generated_code_is_current() {
-    let descriptors = protox::compile(FILES, [root().join("proto")]).expect("compile .proto files");
     let scratch = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("generated");
     let _ = fs::remove_dir_all(&scratch);
     fs::create_dir_all(&scratch).unwrap();
@@ -34,7 +14,7 @@ fn generated_code_is_current() {
         .bytes(["."])
         .btree_map(["."])
         .out_dir(&scratch)
-        .compile_fds(descriptors)
+        .compile_fds(descriptors())
         .expect("generate");
     let checked_in = root().join("src/generated");
     let mut names: Vec<_> = fs::read_dir(&scratch).unwrap().map(|e| e.unwrap().file_name()).collect();
