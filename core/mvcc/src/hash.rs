@@ -1,0 +1,197 @@
+//! Hashes of the key space that healthy members agree on.
+//!
+//! CRC-32C, seed 0, over `key` (the bucket's name) and then, for every row up to a revision that compaction may not
+//! remove, the raw key and value. Which rows count depends on the compacted revision as well, so both are part of the
+//! answer:
+//!
+//! ```text
+//! skip a row if   main > revision
+//!            or   main <= compacted, something is kept, and the row is not kept
+//!            or   main == compacted and it is a tombstone     (releases before 3.5.16 deleted those)
+//! ```
+//!
+//! Kept is what a compaction at the hashed revision would keep, less tombstones.
+
+use crate::{Error, Mvcc, Reject, history::decode_row_key, key::Key, row::KeyValueRef};
+use backend::{Bucket, Buffer, View, row_key::RowKey};
+use crc32c::{crc32c, crc32c_append};
+use rustc_hash::FxHashMap;
+
+/// Hashes of compactions that are remembered.
+pub const COMPACTION_HASHES_MAX: usize = 10;
+
+/// HashKV and its answer.
+#[derive(Debug)]
+pub enum HashJob {
+    Done(HashKv),
+    /// Run [`HashWork::run`] on a reader thread.
+    Work(HashWork),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashKv {
+    pub hash: u32,
+    pub hash_revision: i64,
+    pub compact_revision: i64,
+    /// The store's revision when asked.
+    pub current_revision: i64,
+}
+
+/// What a compaction hashed on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompactionHash {
+    pub hash: u32,
+    pub revision: i64,
+    /// The compaction before it.
+    pub compact_revision: i64,
+}
+
+/// The last [`COMPACTION_HASHES_MAX`] of them, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct CompactionHashes {
+    hashes: Vec<CompactionHash>,
+}
+
+impl CompactionHashes {
+    pub fn store(&mut self, hash: CompactionHash) {
+        if self.hashes.len() == COMPACTION_HASHES_MAX {
+            self.hashes.remove(0);
+        }
+        self.hashes.push(hash);
+    }
+}
+
+impl Mvcc {
+    /// A HashKV to be computed on any thread; 0 = current revision. A revision that one of the last ten local
+    /// compactions hashed is answered at once.
+    pub fn hash_kv(&mut self, buffer: &mut Buffer, revision: i64) -> Result<HashJob, Reject> {
+        let current_revision = self.current;
+        if let Some(known) = self.hashes.hashes.iter().find(|h| h.revision == revision) {
+            return Ok(HashJob::Done(HashKv {
+                hash: known.hash,
+                hash_revision: known.revision,
+                compact_revision: known.compact_revision,
+                current_revision,
+            }));
+        }
+        if revision > 0 && revision < self.compacted {
+            return Err(Reject::Compacted);
+        }
+        if revision > current_revision {
+            return Err(Reject::FutureRevision);
+        }
+        let hash_revision = if revision == 0 { current_revision } else { revision };
+        let compact_revision = self.compacted;
+        Ok(HashJob::Work(HashWork { view: buffer.view(), hash_revision, compact_revision, current_revision }))
+    }
+
+    /// Hashes of the last compactions, oldest first; for the leader's comparison with its followers.
+    pub fn compaction_hashes(&self) -> &[CompactionHash] {
+        &self.hashes.hashes
+    }
+}
+
+/// A hash over an immutable view.
+#[derive(Debug)]
+pub struct HashWork {
+    pub view: View,
+    hash_revision: i64,
+    compact_revision: i64,
+    current_revision: i64,
+}
+
+impl HashWork {
+    /// Walks all rows, twice if there was a compaction.
+    pub fn run(self) -> Result<HashKv, Error> {
+        let HashWork { hash_revision, compact_revision, current_revision, .. } = self;
+        let mut keep = KeepSet::default();
+        if compact_revision >= 0 {
+            keep = KeepSet::of_rows(&self.view, hash_revision, compact_revision)?;
+        }
+        let mut hasher = RowHasher::new(compact_revision, hash_revision, keep.nothing_kept);
+        let mut kept = keep.compacted.into_iter().peekable();
+        let mut rows = self.view.rows(0, 0)?;
+        while let Some((key, value)) = rows.next()? {
+            let row = decode_row_key(&key)?;
+            if row.main > hash_revision {
+                break;
+            }
+            while kept.peek().is_some_and(|first| *first < row) {
+                kept.next();
+            }
+            hasher.row(row, kept.peek() == Some(&row), &key, &value);
+        }
+        Ok(HashKv { hash: hasher.finish(), hash_revision, compact_revision, current_revision })
+    }
+}
+
+/// What a compaction at the hashed revision would keep, less tombstones. Read from the rows: the index belongs to
+/// another thread, and what compaction has already dropped from it and not from the rows is never newest of its key.
+#[derive(Debug, Default)]
+struct KeepSet {
+    nothing_kept: bool,
+    /// Those up to the compacted revision, ascending. Above it every row counts.
+    compacted: Vec<RowKey>,
+}
+
+#[derive(Clone, Copy)]
+struct Newest {
+    row: RowKey,
+    /// Main revision of the key's last tombstone, -1 if none is there.
+    deleted: i64,
+}
+
+impl KeepSet {
+    fn of_rows(view: &View, revision: i64, compacted: i64) -> Result<KeepSet, Error> {
+        let mut keys: FxHashMap<Key, Newest> = FxHashMap::default();
+        let mut rows = view.rows(0, 0)?;
+        while let Some((key, value)) = rows.next()? {
+            let row = decode_row_key(&key)?;
+            if row.main > revision {
+                break;
+            }
+            let newest =
+                keys.entry(Key::new(KeyValueRef::decode(&value)?.key)).or_insert(Newest { row, deleted: -1 });
+            newest.row = row;
+            if row.tombstone {
+                newest.deleted = row.main;
+            }
+        }
+        // A key that is deleted at exactly `revision` has nothing kept, even if the same transaction put it again.
+        let kept = |n: &&Newest| !n.row.tombstone && n.deleted != revision;
+        let nothing_kept = !keys.values().any(|n| kept(&n));
+        let mut compacted: Vec<_> =
+            keys.values().filter(kept).map(|n| n.row).filter(|row| row.main <= compacted).collect();
+        compacted.sort_unstable();
+        Ok(KeepSet { nothing_kept, compacted })
+    }
+}
+
+/// Applies the rule at the top to rows in order.
+#[derive(Debug)]
+pub(crate) struct RowHasher {
+    hash: u32,
+    compacted: i64,
+    revision: i64,
+    nothing_kept: bool,
+}
+
+impl RowHasher {
+    pub fn new(compacted: i64, revision: i64, nothing_kept: bool) -> RowHasher {
+        RowHasher { hash: crc32c(Bucket::Key.name()), compacted, revision, nothing_kept }
+    }
+
+    /// `kept` matters only for rows up to the compacted revision.
+    pub fn row(&mut self, row: RowKey, kept: bool, key: &[u8], value: &[u8]) {
+        let compacted = row.main <= self.compacted && !kept && !self.nothing_kept;
+        let compacted_tombstone = row.main == self.compacted && row.tombstone;
+        if row.main > self.revision || compacted || compacted_tombstone {
+            return;
+        }
+        self.hash = crc32c_append(crc32c_append(self.hash, key), value);
+    }
+
+    pub fn finish(&self) -> u32 {
+        self.hash
+    }
+}
