@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::{path::Path, sync::Arc};
 
 fn committer() -> Committer {
-    Committer::open(Arc::new(disk::RealDisk), Path::new("db"), bolt::Options::default()).unwrap()
+    Committer::open(Arc::new(disk::sim::SimDisk::new()), Path::new("db"), bolt::Options::default()).unwrap()
 }
 
 fn row(main: i64) -> (Bytes, Bytes) {

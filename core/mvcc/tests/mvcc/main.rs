@@ -1,5 +1,6 @@
 //! The key space through its public interface, on a real backend file in memory.
 
+mod golden;
 mod model;
 mod properties;
 mod scripts;
@@ -8,5 +9,5 @@ mod world;
 use std::{path::Path, sync::Arc};
 
 fn open_committer() -> backend::Committer {
-    world::open(Arc::new(disk::RealDisk), Path::new("db"))
+    world::open(Arc::new(disk::sim::SimDisk::new()), Path::new("db"))
 }
