@@ -92,7 +92,8 @@ fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, restart::Error>
 fn initial_cluster(config: &Config) -> Result<NewCluster, restart::Error> {
     let initial = config.cluster.initial_members().map_err(restart::Error::Flags)?;
     let texts = |urls: &[crate::config::url::Url]| urls.iter().map(|url| url.as_str().to_owned()).collect();
-    let members = initial.0.iter().map(|(name, urls)| InitialMember { name: name.clone(), peer_urls: texts(urls) });
+    let members =
+        initial.0.iter().map(|(name, urls)| InitialMember { name: name.clone(), peer_urls: texts(urls) });
     Ok(NewCluster {
         token: config.cluster.token.clone(),
         name: config.member.name.clone(),
@@ -115,10 +116,7 @@ impl Running {
     fn start(config: Config) -> Result<Running, String> {
         let clock = Clock::start();
         let mut server = Server::new(table(), limits(&config)).map_err(|e| e.to_string())?;
-        let options = ListenOptions {
-            reuse_port: config.listen.reuse_port,
-            ..ListenOptions::default()
-        };
+        let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
         for listener in startup::client_listeners(&config.listen)? {
             server.listen_with(listener.address, options).map_err(|e| cannot_listen(&listener, &e))?;
         }
@@ -132,7 +130,8 @@ impl Running {
         let signals = Signals::take_over(waker.clone()).map_err(|e| e.to_string())?;
         let signal = Signal::new(done_in, waker);
         let readers = Readers::start(&signal).map_err(|e| e.to_string())?;
-        let log_writer = LogWriter::new(disk.clone(), opened.wal, config.member.wal_dir(), config.member.snap_dir());
+        let log_writer =
+            LogWriter::new(disk.clone(), opened.wal, config.member.wal_dir(), config.member.snap_dir());
         let stages = Stages::start(disk, log_writer, opened.committer, &signal).map_err(|e| e.to_string())?;
 
         let settings = settings(&config, opened.member_id, opened.cluster_id);
@@ -147,7 +146,8 @@ impl Running {
         let consensus = Consensus::new(node, clock.unix_ms() << 20);
         let auto = auto_compaction(&config, clock.now_ms())?;
         let alone = opened.state.members().len() <= 1;
-        let mut member = Member::new(settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
+        let mut member =
+            Member::new(settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
         if config.timing.initial_election_tick_advance && alone {
             for _ in 1..config.timing.election_ticks {
                 member.tick();
@@ -349,7 +349,8 @@ impl Running {
     fn answer_http(&mut self, now_ms: u64) {
         let _ = now_ms;
         for (call, _request) in std::mem::take(&mut self.http) {
-            let response = ::rpc::HttpResponse { status: 404, headers: Vec::new(), body: bytes::Bytes::new() };
+            let response =
+                ::rpc::HttpResponse { status: 404, headers: Vec::new(), body: bytes::Bytes::new() };
             self.server.http_reply(call, response);
         }
     }

@@ -71,7 +71,12 @@ pub struct Stages {
 }
 
 impl Stages {
-    pub fn start(disk: Arc<dyn Disk>, writer: LogWriter, committer: Committer, signal: &Signal) -> io::Result<Stages> {
+    pub fn start(
+        disk: Arc<dyn Disk>,
+        writer: LogWriter,
+        committer: Committer,
+        signal: &Signal,
+    ) -> io::Result<Stages> {
         let (log, log_queue) = mpsc::channel();
         let (commit, commit_queue) = mpsc::channel();
         let (segments, segment_queue) = mpsc::channel::<PathBuf>();

@@ -296,8 +296,12 @@ mod tests {
         for _ in 0..20 {
             stage.tick();
         }
-        let data: Vec<_> =
-            settle(&mut stage).committed.iter().map(|e| e.data().to_vec()).filter(|d| !d.is_empty()).collect();
+        let data: Vec<_> = settle(&mut stage)
+            .committed
+            .iter()
+            .map(|e| e.data().to_vec())
+            .filter(|d| !d.is_empty())
+            .collect();
         assert_eq!(data, [b"b".to_vec()]);
     }
 }

@@ -16,14 +16,19 @@ pub enum LogJob {
     /// The state machine is durable up to this snapshot's index: record it, and let go of segments before it.
     Snapshot(raftpb::Snapshot),
     /// Delete segments and snapshot files beyond these counts.
-    Purge { wals_max: usize, snapshots_max: usize },
+    Purge {
+        wals_max: usize,
+        snapshots_max: usize,
+    },
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum LogDone {
     /// This job and all before it are durable.
     Persisted(u64),
-    SnapshotSaved { index: u64 },
+    SnapshotSaved {
+        index: u64,
+    },
     Purged(Vec<String>),
 }
 

@@ -308,7 +308,8 @@ impl Member {
     /// When to call [`Member::turn`] again without input; `None`: at the next tick is soon enough.
     pub fn wake_ms(&self) -> Option<u64> {
         let commit = (self.state.buffer_pending() > 0).then_some(self.last_seal_ms + COMMIT_INTERVAL_MS);
-        let compaction = (self.compacting && self.compaction_needs_batch.is_none()).then_some(self.compaction_wake_ms);
+        let compaction =
+            (self.compacting && self.compaction_needs_batch.is_none()).then_some(self.compaction_wake_ms);
         let deadline = self.deadlines.next_ms().map(|at| at.max(self.next_expiry_ms));
         [commit, compaction, deadline].into_iter().flatten().min()
     }
@@ -360,7 +361,12 @@ impl Member {
         Ok(())
     }
 
-    fn after_entry(&mut self, entry: &raftpb::Entry, applied: Applied, out: &mut Outputs) -> Result<(), state::Error> {
+    fn after_entry(
+        &mut self,
+        entry: &raftpb::Entry,
+        applied: Applied,
+        out: &mut Outputs,
+    ) -> Result<(), state::Error> {
         if entry.data().is_empty() && entry.r#type() == raftpb::EntryType::EntryNormal {
             self.first_entry_of_term(entry);
         }
@@ -390,7 +396,8 @@ impl Member {
                 self.compacting = true;
                 self.compaction_wake_ms = self.now_ms;
                 waits_for_compaction = physical;
-                out.notices.push(Notice::CompactionScheduled { revision: self.state.mvcc().compact_revision() });
+                out.notices
+                    .push(Notice::CompactionScheduled { revision: self.state.mvcc().compact_revision() });
             }
         }
         if applied.request_id == 0 {
@@ -493,7 +500,9 @@ impl Member {
         self.compaction_needs_batch = None;
         match self.state.compaction_step()? {
             CompactionStep::Again => self.compaction_wake_ms = self.now_ms,
-            CompactionStep::Pause => self.compaction_wake_ms = self.now_ms + self.settings.compaction_pause_ms,
+            CompactionStep::Pause => {
+                self.compaction_wake_ms = self.now_ms + self.settings.compaction_pause_ms
+            }
             CompactionStep::NeedsCommit => self.compaction_needs_batch = Some(self.force_commit(out)),
             CompactionStep::Finished { revision, removed, hash } => {
                 out.notices.push(Notice::CompactionFinished { revision, removed, hash });
@@ -594,7 +603,8 @@ impl Member {
             out.notices.push(Notice::StorageVersion(target.to_string()));
         }
         let alone = self.state.members().voters().count() == 1;
-        let undecided = self.state.members().version().map(|v| v.to_string()) != Some(self.settings.version.clone());
+        let undecided =
+            self.state.members().version().map(|v| v.to_string()) != Some(self.settings.version.clone());
         if self.published && alone && undecided && self.consensus.is_leader() {
             let request = membershippb::ClusterVersionSetRequest { ver: self.settings.version.clone() };
             self.propose_own(Own::ClusterVersion, Payload::ClusterVersion(&request));
@@ -617,8 +627,10 @@ impl Member {
         }
         let due = self.deadlines.checkpoints_due(self.state.leases(), self.now_ms);
         if !due.is_empty() {
-            let checkpoints =
-                due.into_iter().map(|(id, remaining_ttl)| pb::LeaseCheckpoint { id, remaining_ttl }).collect();
+            let checkpoints = due
+                .into_iter()
+                .map(|(id, remaining_ttl)| pb::LeaseCheckpoint { id, remaining_ttl })
+                .collect();
             let request = pb::LeaseCheckpointRequest { checkpoints };
             self.propose_own(Own::Checkpoint, Payload::LeaseCheckpoint(&request));
         }

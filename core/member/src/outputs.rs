@@ -43,15 +43,33 @@ pub enum Notice {
     Standing(Standing),
     /// This member's name and client URLs are known to the cluster: it may serve.
     Published,
-    ClusterVersion { from: Option<String>, to: String },
+    ClusterVersion {
+        from: Option<String>,
+        to: String,
+    },
     StorageVersion(String),
     MembersChanged(raftpb::ConfChange),
-    SnapshotTriggered { applied: u64, last: u64 },
-    SnapshotSaved { index: u64 },
-    CompactionScheduled { revision: i64 },
-    CompactionFinished { revision: i64, removed: u64, hash: u32 },
-    AutoCompaction { revision: i64 },
+    SnapshotTriggered {
+        applied: u64,
+        last: u64,
+    },
+    SnapshotSaved {
+        index: u64,
+    },
+    CompactionScheduled {
+        revision: i64,
+    },
+    CompactionFinished {
+        revision: i64,
+        removed: u64,
+        hash: u32,
+    },
+    AutoCompaction {
+        revision: i64,
+    },
     /// The backend is over its quota; the alarm is being raised.
     QuotaExceeded,
-    LeasesExpired { count: usize },
+    LeasesExpired {
+        count: usize,
+    },
 }

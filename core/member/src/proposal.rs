@@ -103,7 +103,8 @@ mod tests {
     fn raw_bodies_decode_as_the_request_they_are() {
         let put = pb::PutRequest { key: "k".into(), value: "v".into(), lease: 7, ..Default::default() };
         let data = encode(u64::MAX, Payload::Put(&put.encode_to_vec()));
-        let expected = pb::InternalRaftRequest { header: header(u64::MAX), put: Some(put), ..Default::default() };
+        let expected =
+            pb::InternalRaftRequest { header: header(u64::MAX), put: Some(put), ..Default::default() };
         assert_eq!(pb::InternalRaftRequest::decode(data.clone()).unwrap(), expected);
         assert_eq!(data, expected.encode_to_vec(), "byte for byte what etcd writes");
     }
@@ -127,6 +128,9 @@ mod tests {
             cluster_version_set: Some(version.clone()),
             ..Default::default()
         };
-        assert_eq!(pb::InternalRaftRequest::decode(encode(5, Payload::ClusterVersion(&version))).unwrap(), expected);
+        assert_eq!(
+            pb::InternalRaftRequest::decode(encode(5, Payload::ClusterVersion(&version))).unwrap(),
+            expected
+        );
     }
 }

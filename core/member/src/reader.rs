@@ -22,12 +22,24 @@ const IMAGE_CHUNKS_PER_JOB: usize = 32;
 #[derive(Debug)]
 pub enum ReadJob {
     History(HistoryJob),
-    Range { tag: u64, fetch: RangeFetch },
-    HashKv { tag: u64, work: HashWork },
+    Range {
+        tag: u64,
+        fetch: RangeFetch,
+    },
+    HashKv {
+        tag: u64,
+        work: HashWork,
+    },
     /// Every bucket, as `Maintenance.Hash` wants it.
-    Hash { tag: u64, root: ReadTx },
+    Hash {
+        tag: u64,
+        root: ReadTx,
+    },
     /// The next chunks of a database image.
-    Image { tag: u64, image: Box<ImageReader> },
+    Image {
+        tag: u64,
+        image: Box<ImageReader>,
+    },
 }
 
 #[derive(Debug)]
@@ -89,7 +101,9 @@ pub fn run(job: ReadJob) -> Result<ReadDone, state::Error> {
         }
         ReadJob::Range { tag, fetch } => ReadDone::Range { tag, reply: fetch.run()? },
         ReadJob::HashKv { tag, work } => ReadDone::HashKv { tag, hash: work.run().map_err(fault)? },
-        ReadJob::Hash { tag, root } => ReadDone::Hash { tag, hash: backend::hash(&root, HashScope::Comparable)? },
+        ReadJob::Hash { tag, root } => {
+            ReadDone::Hash { tag, hash: backend::hash(&root, HashScope::Comparable)? }
+        }
         ReadJob::Image { tag, mut image } => {
             let mut chunks = Vec::new();
             while chunks.len() < IMAGE_CHUNKS_PER_JOB

@@ -223,7 +223,8 @@ fn choose_snapshot(
         return Ok((walpb::Snapshot::default(), None));
     };
     let metadata = found.metadata.unwrap_or_default();
-    let record = walpb::Snapshot { index: metadata.index, term: metadata.term, conf_state: metadata.conf_state };
+    let record =
+        walpb::Snapshot { index: metadata.index, term: metadata.term, conf_state: metadata.conf_state };
     Ok((record, found.data))
 }
 

@@ -168,7 +168,9 @@ impl Calls {
         }
         while let Some((token, by_client)) = self.read_timers.due(now_ms) {
             match self.reads.remove(&token) {
-                Some((call, Read::Probe)) => self.end_probe(call, Err("etcdserver: request timed out".to_owned())),
+                Some((call, Read::Probe)) => {
+                    self.end_probe(call, Err("etcdserver: request timed out".to_owned()))
+                }
                 Some((call, _)) => {
                     ended.push((Some(call), if by_client { Waited::ClientDeadline } else { Waited::Read }));
                 }

@@ -14,7 +14,12 @@ fn response(status: ServingStatus) -> HealthCheckResponse {
 }
 
 impl Edge {
-    pub(super) fn health_check(&mut self, id: CallId, body: Bytes, desk: &mut Desk<'_>) -> Result<(), Status> {
+    pub(super) fn health_check(
+        &mut self,
+        id: CallId,
+        body: Bytes,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Status> {
         let request: HealthCheckRequest = decode(body)?;
         if !request.service.is_empty() {
             return Err(status::new(status::NOT_FOUND, "unknown service"));
@@ -32,7 +37,12 @@ impl Edge {
     }
 
     /// The stream tells the status once; it would tell a change, of which there is none.
-    pub(super) fn health_watch(&mut self, id: CallId, body: Bytes, desk: &mut Desk<'_>) -> Result<(), Status> {
+    pub(super) fn health_watch(
+        &mut self,
+        id: CallId,
+        body: Bytes,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Status> {
         let request: HealthCheckRequest = decode(body)?;
         let known = request.service.is_empty();
         let status = if known { ServingStatus::Serving } else { ServingStatus::ServiceUnknown };

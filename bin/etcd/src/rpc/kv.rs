@@ -13,7 +13,13 @@ use proto::etcdserverpb as pb;
 use state::kv::{check, is_read_only, is_serializable};
 
 impl Edge {
-    pub(super) fn put(&mut self, id: CallId, body: Bytes, by: Deadline, desk: &mut Desk<'_>) -> Result<(), Status> {
+    pub(super) fn put(
+        &mut self,
+        id: CallId,
+        body: Bytes,
+        by: Deadline,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Status> {
         let request: pb::PutRequest = decode(body.clone())?;
         self.room(state::put_cost(&request), desk)?;
         check::put(&request).map_err(status::of_invalid)?;
@@ -32,7 +38,13 @@ impl Edge {
         self.propose(id, Payload::DeleteRange(&body), by, desk)
     }
 
-    pub(super) fn txn(&mut self, id: CallId, body: Bytes, by: Deadline, desk: &mut Desk<'_>) -> Result<(), Status> {
+    pub(super) fn txn(
+        &mut self,
+        id: CallId,
+        body: Bytes,
+        by: Deadline,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Status> {
         let request: pb::TxnRequest = decode(body.clone())?;
         self.room(state::txn_cost(&request), desk)?;
         check::txn(&request, self.config.txn_ops_max).map_err(status::of_invalid)?;

@@ -43,7 +43,12 @@ impl Edge {
         self.propose(id, Payload::LeaseRevoke(&request), by, desk)
     }
 
-    pub(super) fn lease_time_to_live(&mut self, id: CallId, body: Bytes, desk: &mut Desk<'_>) -> Result<(), Status> {
+    pub(super) fn lease_time_to_live(
+        &mut self,
+        id: CallId,
+        body: Bytes,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Status> {
         let request: pb::LeaseTimeToLiveRequest = decode(body)?;
         let mut response = pb::LeaseTimeToLiveResponse {
             header: headers::current(desk.member),
@@ -63,7 +68,12 @@ impl Edge {
         Ok(())
     }
 
-    pub(super) fn lease_leases(&mut self, id: CallId, body: Bytes, desk: &mut Desk<'_>) -> Result<(), Status> {
+    pub(super) fn lease_leases(
+        &mut self,
+        id: CallId,
+        body: Bytes,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Status> {
         let _: pb::LeaseLeasesRequest = decode(body)?;
         let ids = desk.member.deadlines().by_remaining(desk.member.state().leases());
         let response = pb::LeaseLeasesResponse {
@@ -111,7 +121,9 @@ impl KeepAlives {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         match pb::LeaseKeepAliveRequest::decode(body) {
             Ok(request) if stream.queue.len() < KEEPALIVES_QUEUED_MAX => stream.queue.push_back(request.id),
-            Ok(_) => return self.fail(id, &status::of_refused(member::proposal::Refused::TooManyRequests), desk),
+            Ok(_) => {
+                return self.fail(id, &status::of_refused(member::proposal::Refused::TooManyRequests), desk);
+            }
             Err(error) => return self.fail(id, &status::undecodable_in_stream(&error), desk),
         }
         self.run(id, desk);
@@ -193,7 +205,8 @@ impl Edge {
         for (id, lease) in self.keepalives.take_clearings() {
             match desk.member.clear_checkpoint(lease) {
                 Ok(request_id) => {
-                    let by = Deadline { own_ms: desk.now_ms + self.config.request_timeout_ms, client_ms: None };
+                    let by =
+                        Deadline { own_ms: desk.now_ms + self.config.request_timeout_ms, client_ms: None };
                     self.calls.add_proposal(request_id, id, Answer::KeepAlive, by);
                 }
                 Err(refused) => self.keepalives.fail(id, &status::of_refused(refused), desk),

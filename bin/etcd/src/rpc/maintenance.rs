@@ -1,10 +1,6 @@
 //! Maintenance: status, alarms, hashes, backups and defragmentation.
 
-use super::{
-    Desk, Edge,
-    calls::Deadline,
-    decode, headers, status,
-};
+use super::{Desk, Edge, calls::Deadline, decode, headers, status};
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use member::{
@@ -47,7 +43,10 @@ pub struct Jobs {
 
 impl Jobs {
     pub fn is_empty(&self) -> bool {
-        self.after_commit.is_empty() && self.away.is_empty() && self.backups.is_empty() && self.defragments.is_empty()
+        self.after_commit.is_empty()
+            && self.away.is_empty()
+            && self.backups.is_empty()
+            && self.defragments.is_empty()
     }
 
     pub fn gone(&mut self, id: CallId) {
@@ -66,7 +65,8 @@ impl Jobs {
     /// Goes on with what a commit or a client's pace has held up.
     pub fn step(&mut self, desk: &mut Desk<'_>) {
         let committed = desk.member.batches_committed();
-        let (ready, waiting) = std::mem::take(&mut self.after_commit).into_iter().partition(|(n, _, _)| *n <= committed);
+        let (ready, waiting) =
+            std::mem::take(&mut self.after_commit).into_iter().partition(|(n, _, _)| *n <= committed);
         self.after_commit = waiting;
         for (_, id, what) in Vec::from(ready) {
             match what {
@@ -100,7 +100,13 @@ impl Jobs {
 }
 
 impl Edge {
-    pub(super) fn alarm(&mut self, id: CallId, body: Bytes, by: Deadline, desk: &mut Desk<'_>) -> Result<(), Status> {
+    pub(super) fn alarm(
+        &mut self,
+        id: CallId,
+        body: Bytes,
+        by: Deadline,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Status> {
         let request: pb::AlarmRequest = decode(body)?;
         self.propose(id, Payload::Alarm(&request), by, desk)
     }

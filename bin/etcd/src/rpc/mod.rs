@@ -10,8 +10,8 @@ mod health;
 mod kv;
 mod lease;
 mod maintenance;
-mod methods;
 mod metadata;
+mod methods;
 mod range;
 mod replies;
 mod status;
@@ -77,7 +77,9 @@ impl Edge {
     /// Takes an event of the gRPC side; an HTTP/1.1 request is handed back.
     pub fn event(&mut self, event: Event, desk: &mut Desk<'_>) -> Option<(CallId, HttpRequest)> {
         match event {
-            Event::Call { id, method, metadata, body } => self.call(id, Route::of(method), &metadata, body, desk),
+            Event::Call { id, method, metadata, body } => {
+                self.call(id, Route::of(method), &metadata, body, desk)
+            }
             Event::Open { id, method, metadata } => self.open(id, Route::of(method), &metadata, desk),
             Event::Message { id, body } => self.message(id, body, desk),
             Event::HalfClose { id } => self.half_close(id, desk),

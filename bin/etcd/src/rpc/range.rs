@@ -8,8 +8,8 @@ use super::{
 use ::rpc::{CallId, Server, Status};
 use bytes::Bytes;
 use member::{Member, reader::ReadJob};
-use proto::etcdserverpb as pb;
 use prost::encoding::{WireType, encode_key, encode_varint};
+use proto::etcdserverpb as pb;
 use state::{
     Failure, RangeAnswer, RangeReply, RangeStep, RangeTask,
     kv::{RangeStream, StreamStep, check},
@@ -66,7 +66,13 @@ impl Ranges {
 }
 
 impl Edge {
-    pub(super) fn range(&mut self, id: CallId, body: Bytes, by: Deadline, desk: &mut Desk<'_>) -> Result<(), Status> {
+    pub(super) fn range(
+        &mut self,
+        id: CallId,
+        body: Bytes,
+        by: Deadline,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Status> {
         let request: pb::RangeRequest = decode(body)?;
         check::range(&request).map_err(status::of_invalid)?;
         if request.serializable {
@@ -173,7 +179,14 @@ impl Edge {
     }
 
     /// Sends one message of a stream; all but the last carry key-values only.
-    fn chunk(&mut self, id: CallId, mut stream: RangeStream, reply: &RangeReply, last: bool, desk: &mut Desk<'_>) {
+    fn chunk(
+        &mut self,
+        id: CallId,
+        mut stream: RangeStream,
+        reply: &RangeReply,
+        last: bool,
+        desk: &mut Desk<'_>,
+    ) {
         let header = headers::fields(desk.member);
         let len = if last { reply.encoded_len(header) } else { reply.body_len() };
         desk.server.send(id, |out| {

@@ -12,7 +12,7 @@ use prost::{
     encoding::{WireType, encode_key, encode_varint, encoded_len_varint},
 };
 use proto::etcdserverpb::{
-    self as pb, watch_create_request::FilterType, watch_request::RequestUnion, ResponseHeader,
+    self as pb, ResponseHeader, watch_create_request::FilterType, watch_request::RequestUnion,
 };
 use std::collections::HashMap;
 
@@ -114,7 +114,13 @@ impl Watches {
         self.deliver(desk);
     }
 
-    fn create(&mut self, stream: StreamId, request: pb::WatchCreateRequest, revision: i64, desk: &mut Desk<'_>) {
+    fn create(
+        &mut self,
+        stream: StreamId,
+        request: pb::WatchCreateRequest,
+        revision: i64,
+        desk: &mut Desk<'_>,
+    ) {
         if request.start_revision < 0 {
             let reason = "etcdserver: mvcc: required revision has been compacted";
             return self.refuse(stream, revision, reason, desk);
@@ -177,16 +183,23 @@ impl Watches {
     fn send_one(&mut self, delivery: Delivery, fragment_bytes: usize, desk: &mut Desk<'_>) {
         let at = |revision| headers::at(desk.member, revision);
         let (stream, response) = match delivery {
-            Delivery::Created { stream, watch_id, revision } => {
-                (stream, pb::WatchResponse { header: at(revision), watch_id, created: true, ..Default::default() })
-            }
-            Delivery::Canceled { stream, watch_id, revision } => {
-                (stream, pb::WatchResponse { header: at(revision), watch_id, canceled: true, ..Default::default() })
-            }
+            Delivery::Created { stream, watch_id, revision } => (
+                stream,
+                pb::WatchResponse { header: at(revision), watch_id, created: true, ..Default::default() },
+            ),
+            Delivery::Canceled { stream, watch_id, revision } => (
+                stream,
+                pb::WatchResponse { header: at(revision), watch_id, canceled: true, ..Default::default() },
+            ),
             Delivery::Compacted { stream, watch_id, compact_revision } => {
                 let header = at(0);
-                let response =
-                    pb::WatchResponse { header, watch_id, canceled: true, compact_revision, ..Default::default() };
+                let response = pb::WatchResponse {
+                    header,
+                    watch_id,
+                    canceled: true,
+                    compact_revision,
+                    ..Default::default()
+                };
                 (stream, response)
             }
             Delivery::Progress { stream, watch_id, revision } => {

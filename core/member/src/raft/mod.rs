@@ -10,5 +10,5 @@ mod log_window;
 mod node;
 mod slog_bridge;
 
-pub use node::{Node, NodeConfig, NodeLog, Output, PeerProgress, Persist, ReadIndex, Role, Standing};
 pub use convert::Refused;
+pub use node::{Node, NodeConfig, NodeLog, Output, PeerProgress, Persist, ReadIndex, Role, Standing};

@@ -128,7 +128,8 @@ impl Node {
             read_only_option: ReadOnlyOption::Safe,
             ..Config::default()
         };
-        let raw = RawNode::new(&settings, window, &slog_bridge::logger()).expect("a valid raft configuration");
+        let raw =
+            RawNode::new(&settings, window, &slog_bridge::logger()).expect("a valid raft configuration");
         let mut node = Node {
             raw,
             election_ticks: config.election_ticks,
@@ -184,7 +185,8 @@ impl Node {
     /// Tells raft of a configuration change that was applied; every type-1 entry must be reported, in order.
     /// A rejected one is reported with node ID 0.
     pub fn apply_conf_change(&mut self, change: &raftpb::ConfChange) -> raftpb::ConfState {
-        let state = self.raw.apply_conf_change(&convert::conf_change_in(change)).expect("a simple change applies");
+        let state =
+            self.raw.apply_conf_change(&convert::conf_change_in(change)).expect("a simple change applies");
         convert::conf_state_out(&state)
     }
 

@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn puts_and_deletes_decode_as_etcd_sends_them() {
-        let kv = mvccpb::KeyValue { key: "k".into(), mod_revision: 300, value: "v".into(), ..Default::default() };
+        let kv =
+            mvccpb::KeyValue { key: "k".into(), mod_revision: 300, value: "v".into(), ..Default::default() };
         check(false, kv.clone(), mvccpb::Event { r#type: 0, kv: Some(kv), prev_kv: None });
         let stored = mvccpb::KeyValue { key: "k".into(), ..Default::default() };
         let seen = mvccpb::KeyValue { mod_revision: 300, ..stored.clone() };

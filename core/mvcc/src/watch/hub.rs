@@ -48,13 +48,35 @@ pub enum Refused {
 /// One response for a stream, in the order it must be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    Created { stream: StreamId, watch_id: i64, revision: i64 },
-    Canceled { stream: StreamId, watch_id: i64, revision: i64 },
+    Created {
+        stream: StreamId,
+        watch_id: i64,
+        revision: i64,
+    },
+    Canceled {
+        stream: StreamId,
+        watch_id: i64,
+        revision: i64,
+    },
     /// The watcher's next revision is gone. It stays on the stream until the client cancels it.
-    Compacted { stream: StreamId, watch_id: i64, compact_revision: i64 },
-    Events { stream: StreamId, watch_id: i64, revision: i64, fragment: bool, events: Vec<Event> },
+    Compacted {
+        stream: StreamId,
+        watch_id: i64,
+        compact_revision: i64,
+    },
+    Events {
+        stream: StreamId,
+        watch_id: i64,
+        revision: i64,
+        fragment: bool,
+        events: Vec<Event>,
+    },
     /// `watch_id` -1: for the whole stream.
-    Progress { stream: StreamId, watch_id: i64, revision: i64 },
+    Progress {
+        stream: StreamId,
+        watch_id: i64,
+        revision: i64,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,7 +272,8 @@ impl Hub {
         for key in stream.watchers.values() {
             let Some(watcher) = self.watchers.get_mut(key) else { continue };
             let quiet = !std::mem::take(&mut watcher.sent);
-            let due = watcher.progress_notify && watcher.standing == Standing::Synced && revision >= watcher.start;
+            let due =
+                watcher.progress_notify && watcher.standing == Standing::Synced && revision >= watcher.start;
             if due && quiet && !stream.blocked {
                 let watch_id = watcher.watch_id;
                 self.out.push(Delivery::Progress { stream: stream_id, watch_id, revision });
