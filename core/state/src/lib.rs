@@ -196,17 +196,28 @@ impl State {
         self.buffer.root()
     }
 
-    /// The backend's file was rewritten; nothing was committed by that.
-    pub fn rewritten(&mut self, root: ReadTx) {
-        self.buffer.rewritten(root);
-    }
-
     pub fn buffer(&self) -> &Buffer {
         &self.buffer
     }
 
+    /// For reader threads.
     pub fn view(&mut self) -> View {
         self.buffer.view()
+    }
+
+    /// The file was rewritten (defragmentation): `root` holds what the present root holds. Nothing may be sealed and
+    /// uncommitted.
+    pub fn rewritten(&mut self, root: ReadTx) {
+        self.buffer.rewritten(root);
+    }
+
+    /// Names the open batch, to ask later whether it is committed.
+    pub fn ticket(&self) -> backend::Ticket {
+        self.buffer.ticket()
+    }
+
+    pub fn is_committed(&self, ticket: backend::Ticket) -> bool {
+        self.buffer.is_committed(ticket)
     }
 
     /// Index of the last entry whose effects are in the buffer or the backend.
@@ -251,6 +262,11 @@ impl State {
     /// A slice of queued compaction work; see [`mvcc::Mvcc::compaction_step`].
     pub fn compaction_step(&mut self) -> Result<mvcc::CompactionStep, Error> {
         self.mvcc.compaction_step(&mut self.buffer).map_err(Error::from_mvcc)
+    }
+
+    /// Rows to delete between two pauses of a compaction; 0: the default.
+    pub fn set_compaction_batch(&mut self, rows: usize) {
+        self.mvcc.set_compaction_batch(rows);
     }
 
     /// HashKV at `revision` (0: current), or the work that computes it.

@@ -45,11 +45,8 @@ pub fn is_legacy(root: &ReadTx) -> Result<bool, Error> {
 impl State {
     /// Restores the state. Its first batch may hold rows already: seal it before (or with) the first entry.
     pub fn open(root: ReadTx, options: Options) -> Result<State, Error> {
-        let number = |key: &[u8]| -> Result<u64, Error> {
-            let row = root.get(Bucket::Meta.name(), key)?;
-            row.map_or(Ok(0), |row| rows::read_be64(Bucket::Meta, &row))
-        };
-        let (index, term) = (number(meta::CONSISTENT_INDEX)?, number(meta::TERM)?);
+        let index = meta::number(&root, meta::CONSISTENT_INDEX)?;
+        let term = meta::number(&root, meta::TERM)?;
         let storage_version = read_storage_version(&root)?;
         let mut buffer = Buffer::new(root.clone());
         let Restored { mvcc, leases, resume_compaction } =

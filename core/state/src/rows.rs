@@ -9,14 +9,6 @@ pub(crate) fn be64(value: u64) -> Bytes {
     Bytes::copy_from_slice(&value.to_be_bytes())
 }
 
-/// Reads what [`be64`] wrote.
-pub(crate) fn read_be64(bucket: Bucket, row: &[u8]) -> Result<u64, Error> {
-    match row.try_into() {
-        Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
-        Err(_) => Err(Error::row(bucket, format!("number of {} bytes instead of 8", row.len()))),
-    }
-}
-
 /// Every row of a bucket, in key order; nothing if the bucket does not exist.
 pub(crate) fn all(root: &ReadTx, bucket: Bucket) -> Result<Vec<(Bytes, Bytes)>, Error> {
     let mut cursor = root.cursor(bucket.name())?;

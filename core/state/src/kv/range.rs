@@ -45,7 +45,10 @@ impl RangeFetch {
     /// Fetches, and sorts if it is by value.
     pub fn run(self) -> Result<RangeReply, Error> {
         let RangeFetch { request, found, reply, view } = self;
-        finish(&request, &found, reply, |revision| row_of(&view, revision))
+        finish(&request, &found, reply, |at| {
+            let row = view.row(&backend::row_key::encode_put(at.main, at.sub))?;
+            row.ok_or_else(|| Error::Inconsistent(format!("no row of revision {}.{}", at.main, at.sub)))
+        })
     }
 
     /// Rows to fetch.
@@ -56,11 +59,6 @@ impl RangeFetch {
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
-}
-
-fn row_of(view: &View, revision: Revision) -> Result<Bytes, Error> {
-    view.row(&backend::row_key::encode_put(revision.main, revision.sub))?
-        .ok_or_else(|| Error::Inconsistent(format!("no row of revision {}_{}", revision.main, revision.sub)))
 }
 
 impl State {

@@ -101,16 +101,19 @@ fn which_lists_write_a_key_twice() {
     }
 }
 
+/// Key and range end.
+type Deletes = Vec<(Bytes, Bytes)>;
+
 /// The rule, told the slow way: lists of puts and deletes, compared pairwise.
-fn naive(ops: &[RequestOp]) -> Option<(Vec<Bytes>, Vec<(Bytes, Bytes)>)> {
-    let covers = |deletes: &[(Bytes, Bytes)], key: &Bytes| {
+fn naive(ops: &[RequestOp]) -> Option<(Vec<Bytes>, Deletes)> {
+    let covers = |deletes: &Deletes, key: &Bytes| {
         deletes.iter().any(|(begin, end)| match &end[..] {
             [] => begin == key,
             [0] => false,
             _ => begin <= key && key < end,
         })
     };
-    let (mut puts, mut deletes): (Vec<Bytes>, Vec<(Bytes, Bytes)>) = (vec![], vec![]);
+    let (mut puts, mut deletes): (Vec<Bytes>, Deletes) = (vec![], vec![]);
     for op in ops {
         if let Some(Request::RequestDeleteRange(delete)) = &op.request {
             deletes.push((delete.key.clone(), delete.range_end.clone()));
