@@ -98,11 +98,15 @@ fn configure_from(
              ignoring user input.",
         ),
     ];
-    let warnings = deprecated.map(|(flag, text)| flags.is_given(flag).then_some(text));
     if let Err(error) = applied {
         return Ok(Err(Invalid::Flag(error)));
     }
-    let outcome = Config::new(flags);
+    let logging = match config::set_up_log(&flags) {
+        Ok(logging) => logging,
+        Err(error) => return Ok(Err(error)),
+    };
+    let warnings = deprecated.map(|(flag, text)| flags.is_given(flag).then_some(text));
+    let outcome = Config::new(flags, logging);
     for text in warnings.into_iter().flatten() {
         log::warn!("{text}");
     }
