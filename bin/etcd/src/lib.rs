@@ -9,6 +9,7 @@ pub mod config;
 mod fault;
 pub mod flags;
 pub mod logging;
+pub mod metrics;
 pub mod notation;
 mod notices;
 mod readers;
