@@ -8,6 +8,7 @@ mod clock;
 pub mod config;
 mod fault;
 pub mod flags;
+pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod notation;
