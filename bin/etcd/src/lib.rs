@@ -8,7 +8,9 @@ mod clock;
 pub mod config;
 mod fault;
 pub mod flags;
+pub mod http;
 pub mod logging;
+pub mod metrics;
 pub mod notation;
 mod notices;
 mod readers;
@@ -98,11 +100,15 @@ fn configure_from(
              ignoring user input.",
         ),
     ];
-    let warnings = deprecated.map(|(flag, text)| flags.is_given(flag).then_some(text));
     if let Err(error) = applied {
         return Ok(Err(Invalid::Flag(error)));
     }
-    let outcome = Config::new(flags);
+    let logging = match config::set_up_log(&flags) {
+        Ok(logging) => logging,
+        Err(error) => return Ok(Err(error)),
+    };
+    let warnings = deprecated.map(|(flag, text)| flags.is_given(flag).then_some(text));
+    let outcome = Config::new(flags, logging);
     for text in warnings.into_iter().flatten() {
         log::warn!("{text}");
     }

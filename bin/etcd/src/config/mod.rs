@@ -3,7 +3,7 @@
 //!
 //! Invariants: what is in a [`Config`] has passed etcd's validation and this build honours it; zeros that stand for
 //! a default are resolved. What etcd checks only while it starts ([`Cluster::initial_members`],
-//! [`Compaction::auto`]) is a method, so that it fails at the same moment. Start at [`Config::new`].
+//! [`Compaction::auto`]) is a method, so that it fails at the same moment. Start at [`set_up_log`], then [`Config::new`].
 
 mod advertise;
 mod compaction;
@@ -205,11 +205,15 @@ pub struct Http {
     pub host_whitelist: BTreeSet<String>,
 }
 
+/// The first step of validation: switches the process's log to what the flags ask for, so that later lines go there.
+pub fn set_up_log(flags: &Flags) -> Result<logging::Settings, Invalid> {
+    validate::set_up_log(flags)
+}
+
 impl Config {
-    /// Validates the flags in etcd's order and logs its warnings on the way. The log is switched to what the flags
-    /// ask for as the first step, so that later lines go there.
-    pub fn new(flags: Flags) -> Result<Config, Invalid> {
-        validate::validate(flags)
+    /// Validates the flags in etcd's order and logs its warnings on the way. `logging` is what [`set_up_log`] gave.
+    pub fn new(flags: Flags, logging: logging::Settings) -> Result<Config, Invalid> {
+        validate::validate(flags, logging)
     }
 
     /// The warnings of [`Config::new`], which etcd repeats when it begins to start.
@@ -290,13 +294,20 @@ impl Config {
 }
 
 #[cfg(test)]
-mod testing {
+pub mod testing {
     use super::*;
+
+    /// What becomes of a command line that can be read.
+    pub fn outcome(line: &str) -> Result<Config, Invalid> {
+        let arguments: Vec<String> = line.split_whitespace().map(Into::into).collect();
+        let flags = crate::flags::parse(&arguments).expect("readable").flags;
+        let logging = set_up_log(&flags)?;
+        Config::new(flags, logging)
+    }
 
     /// The configuration of a command line that is valid.
     pub fn config(line: &str) -> Config {
-        let arguments: Vec<String> = line.split_whitespace().map(Into::into).collect();
-        Config::new(crate::flags::parse(&arguments).expect("readable").flags).expect("valid")
+        outcome(line).expect("valid")
     }
 }
 

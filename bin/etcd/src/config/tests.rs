@@ -1,11 +1,12 @@
 //! What is taken, what is refused and in which words. Every error text is the oracle's (etcd 3.7.1) for that line.
 
-use super::{testing::config, *};
+use super::{
+    testing::{config, outcome},
+    *,
+};
 
 fn error(line: &str) -> String {
-    let arguments: Vec<String> = line.split_whitespace().map(Into::into).collect();
-    let flags = crate::flags::parse(&arguments).expect("readable").flags;
-    Config::new(flags).expect_err(line).to_string()
+    outcome(line).expect_err(line).to_string()
 }
 
 #[test]
@@ -43,7 +44,8 @@ fn zeros_mean_the_default_and_bounds_hold() {
 #[test]
 fn a_data_directory_may_end_in_a_space() {
     let flags = crate::flags::parse(&["--data-dir".into(), "d ".into()]).expect("readable").flags;
-    assert_eq!(Config::new(flags).expect("valid").member.data_dir, PathBuf::from("d "));
+    let found = Config::new(flags, logging::Settings::default()).expect("valid");
+    assert_eq!(found.member.data_dir, PathBuf::from("d "));
 }
 
 #[test]

@@ -31,12 +31,16 @@ fn refuse<T>(text: impl Into<String>) -> Result<T, Invalid> {
     Err(Invalid::Flag(text.into()))
 }
 
-pub(super) fn validate(flags: Flags) -> Result<Config, Invalid> {
+pub(super) fn set_up_log(flags: &Flags) -> Result<Settings, Invalid> {
     if flags.text("discovery-fallback") == "proxy" {
         return refuse("v2 proxy is deprecated, and --discovery-fallback can't be configured as \"proxy\"");
     }
-    let logging = logging_settings(&flags)?;
-    logging::install(&logging).map_err(|error| Invalid::Flag(error.to_string()))?;
+    let settings = logging_settings(flags)?;
+    logging::install(&settings).map_err(|error| Invalid::Flag(error.to_string()))?;
+    Ok(settings)
+}
+
+pub(super) fn validate(flags: Flags, logging: Settings) -> Result<Config, Invalid> {
     check_urls(&flags)?;
     check_bootstrap(&flags)?;
     check_timing(&flags)?;

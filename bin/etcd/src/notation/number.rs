@@ -90,7 +90,7 @@ pub fn float_text(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (mantissa, exponent) = scientific.split_once('e').expect("the e form has an exponent");
     let exponent: i32 = exponent.parse().expect("an exponent is an integer");
-    if exponent < -4 || exponent >= FLOAT_EXPONENT_MIN {
+    if !(-4..FLOAT_EXPONENT_MIN).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{mantissa}e{sign}{:02}", exponent.abs());
     }

@@ -203,8 +203,7 @@ mod tests {
         let line = "--data-dir x --listen-client-urls http://127.0.0.1:21200 --advertise-client-urls \
                     http://127.0.0.1:21200 --listen-peer-urls http://127.0.0.1:21201 --initial-advertise-peer-urls \
                     http://127.0.0.1:21201 --initial-cluster default=http://127.0.0.1:21201";
-        let arguments: Vec<String> = line.split_whitespace().map(Into::into).collect();
-        let config = Config::new(crate::flags::parse(&arguments).expect("readable").flags).expect("valid");
+        let config = crate::config::testing::config(line);
         let initial = config.cluster.initial_members().expect("valid");
         let fields = fields(&config, Some(&initial)).expect("valid");
         let text = crate::logging::fields_text(&fields);
