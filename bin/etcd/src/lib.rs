@@ -13,6 +13,7 @@ pub mod logging;
 pub mod metrics;
 pub mod notation;
 mod notices;
+mod observe;
 mod readers;
 mod rpc;
 pub mod server;
@@ -20,6 +21,7 @@ mod signals;
 mod stages;
 pub mod startup;
 pub mod version;
+mod web;
 
 use config::{Config, Invalid};
 use flags::{Flags, Refusal, environment, help};

@@ -6,12 +6,14 @@
 use crate::{
     clock::Clock,
     config::Config,
-    notices,
+    metrics::Metrics,
+    notices, observe,
     readers::Readers,
     rpc::{Desk, Edge, EdgeConfig, table},
     signals::{self, Signals},
     stages::{Done, Signal, Stages},
     startup,
+    web::Web,
 };
 use ::rpc::{CallId, Event, HttpRequest, Limits, ListenOptions, Server};
 use disk::{Disk, RealDisk};
@@ -73,6 +75,8 @@ struct Running {
     next_purge_ms: u64,
     no_leader_since_ms: Option<u64>,
     http: Vec<(CallId, HttpRequest)>,
+    web: Web,
+    metrics: Metrics,
     signals: Signals,
     stopping_since_ms: Option<u64>,
 }
@@ -153,6 +157,7 @@ impl Running {
                 member.tick();
             }
         }
+        let metrics = Metrics::new(opened.member_id, config.flags.gates(), config.observe.extensive_metrics);
         let edge = Edge::new(edge_config(&config), clock.unix_ms() ^ opened.member_id);
         Ok(Running {
             server,
@@ -166,6 +171,8 @@ impl Running {
             next_purge_ms: clock.now_ms() + PURGE_INTERVAL_MS,
             no_leader_since_ms: None,
             http: Vec::new(),
+            web: Web::new(),
+            metrics,
             signals,
             stopping_since_ms: None,
             clock,
@@ -221,6 +228,7 @@ impl Running {
             let Ok(done) = self.done.try_recv() else { break };
             match done {
                 Done::Log { done, took } => {
+                    self.metrics.wal_fsync.observe_time(took);
                     notices::synced(took);
                     for done in done {
                         if let LogDone::Purged(names) = &done {
@@ -229,10 +237,12 @@ impl Running {
                         self.member.log_done(done, &mut self.out);
                     }
                 }
-                Done::Committed { root, took: _ } => {
+                Done::Committed { root, took } => {
+                    self.metrics.backend_commit.observe_time(took);
                     self.member.committed(root, &mut self.out);
                 }
                 Done::Defragmented { root, took } => {
+                    self.metrics.backend_defrag.observe_time(took);
                     notices::defragmented(&root, took);
                     self.member.defragmented(root);
                     self.with_desk(now_ms, |edge, desk| edge.defragmented(desk));
@@ -333,6 +343,7 @@ impl Running {
             if notice == Notice::Published {
                 self.serve();
             }
+            observe::notice(&self.metrics, &notice);
             notices::write(&notice, &self.member, &self.config);
         }
     }
@@ -347,12 +358,23 @@ impl Running {
     }
 
     fn answer_http(&mut self, now_ms: u64) {
-        let _ = now_ms;
-        for (call, _request) in std::mem::take(&mut self.http) {
-            let response =
-                ::rpc::HttpResponse { status: 404, headers: Vec::new(), body: bytes::Bytes::new() };
-            self.server.http_reply(call, response);
+        let probes = self.edge.take_probes();
+        if self.http.is_empty() && probes.is_empty() {
+            return;
         }
+        let mut desk = Desk {
+            server: &mut self.server,
+            member: &mut self.member,
+            readers: &self.readers,
+            out: &mut self.out,
+            now_ms,
+        };
+        for (call, request) in self.http.drain(..) {
+            self.web.request(call, &request, &self.config, &self.metrics, &mut self.edge, &mut desk);
+        }
+        self.web.probed(probes, &self.metrics, &mut desk);
+        let local = self.edge.take_probes();
+        self.web.probed(local, &self.metrics, &mut desk);
     }
 
     /// True when the process should end: a signal came and the open calls are through, or have had their time.

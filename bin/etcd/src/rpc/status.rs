@@ -9,7 +9,6 @@ pub const INVALID_ARGUMENT: u8 = 3;
 pub const DEADLINE_EXCEEDED: u8 = 4;
 pub const NOT_FOUND: u8 = 5;
 pub const RESOURCE_EXHAUSTED: u8 = 8;
-pub const FAILED_PRECONDITION: u8 = 9;
 pub const INTERNAL: u8 = 13;
 pub const UNAVAILABLE: u8 = 14;
 

@@ -50,6 +50,8 @@ pub struct Standing {
     pub term: u64,
     /// 0: unknown.
     pub leader: u64,
+    /// 0: none.
+    pub vote: u64,
     pub commit: u64,
 }
 
@@ -272,7 +274,13 @@ impl Node {
             StateRole::Candidate => Role::Candidate,
             StateRole::Leader => Role::Leader,
         };
-        Standing { role, term: raft.term, leader: raft.leader_id, commit: raft.raft_log.committed }
+        Standing {
+            role,
+            term: raft.term,
+            leader: raft.leader_id,
+            vote: raft.vote,
+            commit: raft.raft_log.committed,
+        }
     }
 
     /// True once an entry of the current term is committed: before that a leader cannot answer read index requests.

@@ -1,0 +1,99 @@
+//! HTTP/1.1 requests of the client port: facts gathered from the member, health reads waited for.
+//!
+//! It never reads keys itself: a linearizable health read joins the edge's read rounds like any client's.
+
+use crate::{
+    config::Config,
+    http::{self, Facts, Handled, Outcomes, Plan, Port, Progress, RaftStatus},
+    metrics::Metrics,
+    observe,
+    rpc::{Desk, Edge, Probe},
+};
+use ::rpc::{CallId, HttpRequest};
+use member::{Member, raft::Role};
+use proto::etcdserverpb::AlarmType;
+use std::collections::HashMap;
+
+/// Health checks under way.
+#[derive(Debug, Default)]
+pub struct Web {
+    plans: HashMap<CallId, Plan>,
+    arguments: Vec<String>,
+}
+
+impl Web {
+    pub fn new() -> Web {
+        let arguments = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+        Web { plans: HashMap::new(), arguments }
+    }
+
+    /// Answers at once, or begins the read that the answer depends on.
+    pub fn request(
+        &mut self,
+        call: CallId,
+        request: &HttpRequest,
+        config: &Config,
+        metrics: &Metrics,
+        edge: &mut Edge,
+        desk: &mut Desk<'_>,
+    ) {
+        observe::gauges(metrics, desk.member, config);
+        let handled = with_facts(desk.member, &self.arguments, |facts| {
+            http::handle(Port::Client, request, facts, &config.http, metrics)
+        });
+        match handled {
+            Handled::Response(response) => desk.server.http_reply(call, response),
+            Handled::Plan(plan) => {
+                edge.probe(call, !plan.needs_linearizable(), desk);
+                self.plans.insert(call, plan);
+            }
+        }
+    }
+
+    /// Answers the health checks whose reads are through.
+    pub fn probed(&mut self, probes: Vec<Probe>, metrics: &Metrics, desk: &mut Desk<'_>) {
+        for Probe { call, result } in probes {
+            let Some(plan) = self.plans.remove(&call) else { continue };
+            let outcomes = Outcomes { serializable: Ok(()), linearizable: result };
+            let response =
+                with_facts(desk.member, &self.arguments, |facts| plan.answer(&outcomes, facts, metrics));
+            desk.server.http_reply(call, response);
+        }
+    }
+}
+
+fn with_facts<R>(member: &Member, arguments: &[String], act: impl FnOnce(&Facts<'_>) -> R) -> R {
+    let (state, standing) = (member.state(), member.consensus().standing());
+    let cluster_version = state.members().version().map(|v| v.to_string());
+    let storage_version = state.storage_version().map(|v| v.to_string());
+    let progress = member.consensus().node().progress();
+    act(&Facts {
+        cluster_id: member.settings().cluster_id,
+        cluster_version: cluster_version.as_deref(),
+        storage_version: storage_version.as_deref(),
+        alarms: &state.alarms().list(AlarmType::None as i32),
+        has_leader: standing.leader != 0,
+        is_learner: state.members().get(member.settings().member_id).is_some_and(|m| m.is_learner),
+        members: &state.members().to_proto(),
+        raft: RaftStatus {
+            id: member.settings().member_id,
+            term: standing.term,
+            vote: standing.vote,
+            commit: standing.commit,
+            lead: standing.leader,
+            state: match standing.role {
+                Role::Follower => "StateFollower",
+                Role::PreCandidate => "StatePreCandidate",
+                Role::Candidate => "StateCandidate",
+                Role::Leader => "StateLeader",
+            },
+            applied: member.applied_index(),
+            progress: progress
+                .into_iter()
+                .map(|p| Progress { id: p.id, matched: p.matched, next: p.next, state: p.state })
+                .collect(),
+            lead_transferee: 0,
+        },
+        arguments,
+    })
+}
