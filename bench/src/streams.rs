@@ -10,9 +10,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 /// Puts of one round of the watch load; the next round begins when every watcher has had every event. Go etcd
-/// queues 128 responses for a stream and serves what is beyond that once in 100 ms: for a fair figure ten times the
+/// queues 128 responses for a stream and serves what is beyond that once in 100 ms: for a fair figure five times the
 /// watchers of one connection must stay below it.
-const PUTS_PER_ROUND: u64 = 10;
+const PUTS_PER_ROUND: u64 = 5;
 /// The longest wait in one turn.
 const TURN: Duration = Duration::from_secs(1);
 /// Calls in flight while the leases are granted.
