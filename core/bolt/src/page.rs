@@ -87,7 +87,7 @@ pub fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-/// A branch or leaf page whose elements lie within it.
+/// A branch or leaf page whose elements lie within it, in order of their keys.
 #[derive(Clone, Debug)]
 pub struct Page {
     bytes: Bytes,
@@ -128,6 +128,7 @@ impl Page {
         }
         let page = Page { leaf: header.is_leaf()?, count: header.count, bytes };
         page.check_bounds()?;
+        page.check_order()?;
         Ok(page)
     }
 
@@ -168,6 +169,14 @@ impl Page {
             }
         }
         Ok(())
+    }
+
+    /// Searches rely on the order, so it is made sure of once.
+    fn check_order(&self) -> Result<(), String> {
+        match (1..self.count()).find(|index| self.key(index - 1) >= self.key(*index)) {
+            Some(index) => Err(format!("key {index} is not above the one before")),
+            None => Ok(()),
+        }
     }
 
     pub fn bytes(&self) -> &Bytes {
@@ -387,6 +396,9 @@ mod tests {
             ("value size", element + 12, &u32::MAX.to_le_bytes()),
         ] {
             assert!(parse(at, bytes).is_err(), "{name}");
+        }
+        for rows in [[(&b"b"[..], &b""[..]), (b"a", b"")], [(b"a", b""), (b"a", b"")]] {
+            assert!(Page::parse(leaf(&rows).into(), 7).is_err(), "order");
         }
         assert!(Page::parse(Bytes::from_static(b"short"), 0).is_err());
         assert!(Page::parse(Encoder::page(7, false, 0, 1, 1024).finish().into(), 7).is_err());

@@ -18,14 +18,14 @@ pub struct ReadTx {
 impl ReadTx {
     /// The value shares the page that holds it: copy it to keep it long.
     pub fn get(&self, bucket: &[u8], key: &[u8]) -> Result<Option<Bytes>> {
-        let top = match self.root.held(bucket) {
-            Some(bucket) => bucket.page.clone(),
+        let found = match self.root.held(bucket) {
+            Some(bucket) => self.root.lookup(&bucket.page, key)?,
             None => match self.root.bucket(bucket)? {
-                Some(bucket) => bucket.page,
-                None => return Ok(None),
+                Some(bucket) => self.root.lookup(&bucket.page, key)?,
+                None => None,
             },
         };
-        Ok(match self.root.lookup(top, key)? {
+        Ok(match found {
             Some((page, element)) if !element.is_bucket() => Some(page.bytes().slice(element.value())),
             _ => None,
         })

@@ -70,7 +70,7 @@ impl Root {
         if self.all_held {
             return Ok(None);
         }
-        match self.lookup(self.page(self.meta.root)?, name)? {
+        match self.lookup(&self.page(self.meta.root)?, name)? {
             Some((page, element)) if element.is_bucket() => Ok(Some(self.open_bucket(&page, element, None)?)),
             _ => Ok(None),
         }
@@ -96,22 +96,26 @@ impl Root {
         Ok(Bucket { name, sequence: value.sequence, id, page })
     }
 
-    /// Finds `key` under `page`.
-    pub fn lookup(&self, mut page: Page, key: &[u8]) -> Result<Option<(Page, Element)>> {
-        for _ in 0..DEPTH_MAX {
+    /// Finds `key` under `top`.
+    pub fn lookup(&self, top: &Page, key: &[u8]) -> Result<Option<(Page, Element)>> {
+        if top.is_leaf() {
+            return Ok(find_in_leaf(top, key).map(|element| (top.clone(), element)));
+        }
+        let mut page = self.page(top.child(top.child_for(key)).1)?;
+        for _ in 1..DEPTH_MAX {
             if page.is_leaf() {
-                return Ok(match page.lower_bound(key) {
-                    (index, true) => {
-                        let element = page.element(index);
-                        Some((page, element))
-                    }
-                    (_, false) => None,
-                });
+                return Ok(find_in_leaf(&page, key).map(|element| (page, element)));
             }
-            let (_, child) = page.child(page.child_for(key));
-            page = self.page(child)?;
+            page = self.page(page.child(page.child_for(key)).1)?;
         }
         Err(corrupt(self.meta.root, "the tree is too deep"))
+    }
+}
+
+fn find_in_leaf(page: &Page, key: &[u8]) -> Option<Element> {
+    match page.lower_bound(key) {
+        (index, true) => Some(page.element(index)),
+        (_, false) => None,
     }
 }
 

@@ -26,6 +26,8 @@ use std::{
 
 /// Bytes the file grows by beyond what is needed, as bbolt grows etcd's.
 const GROWTH_BYTES: u64 = 16 << 20;
+/// The greatest transaction number that is taken for true.
+const TXID_MAX: u64 = 1 << 63;
 /// Pages of a file that was just created: two metas, an empty freelist, an empty leaf.
 const CREATED_PAGES: u64 = 4;
 
@@ -68,6 +70,9 @@ impl Store {
         let pages = file_bytes / meta.page_size as u64;
         if meta.high_water > pages {
             return Err(Error::Invalid(format!("the file has {pages} pages of {}", meta.high_water)));
+        }
+        if meta.txid > TXID_MAX {
+            return Err(Error::Invalid(format!("transaction number {}", meta.txid)));
         }
         let cache = PageCache::new(options.cache_bytes);
         let file = Arc::new(PagedFile { file, page_size: meta.page_size, cache });

@@ -3,6 +3,7 @@
 use super::node::{Branch, Child, Item, Leaf, Node, Sources};
 use crate::{
     Error, Result,
+    file::corrupt,
     freelist::Extent,
     page::{KEY_MAX, Page, VALUE_MAX},
     root::Root,
@@ -170,7 +171,7 @@ impl Edit {
         loop {
             match node {
                 Node::Page(id) => {
-                    let found = self.base.lookup(self.base.page(*id)?, key)?;
+                    let found = self.base.lookup(&self.base.page(*id)?, key)?;
                     return Ok(found
                         .map(|(page, element)| (page.bytes().slice(element.value()), element.is_bucket())));
                 }
@@ -197,7 +198,12 @@ impl Edit {
             match self.open(node)? {
                 Opened::Leaf(leaf) => {
                     let (index, found) = self.find_in_leaf(leaf, key);
-                    assert!(found, "the key was found just now");
+                    if !found {
+                        return Err(corrupt(
+                            self.base.meta.root,
+                            "a key is found or not, depending on the way",
+                        ));
+                    }
                     leaf.size -= leaf.items.remove(index).size();
                     leaf.shrunk = true;
                     return Ok(true);
