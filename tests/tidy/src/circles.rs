@@ -1,7 +1,7 @@
 //! Modules that import each other in a circle can only be understood together.
 //!
-//! Of any two modules with the same parent, with all that is below them, at most one may mention the other, directly
-//! or through others. A module and the one that declares it are one family: what they say of each other does not count.
+//! One exception: what a module says of those above it (`super`, the crate's root) does not count. They are one family,
+//! and a part may use what the whole declares.
 
 use crate::{
     Tree,
@@ -20,8 +20,12 @@ pub(crate) fn check(tree: &Tree) -> Vec<String> {
     for (package, sources) in crates {
         match Modules::parse(sources.into_iter()) {
             Ok(modules) => {
-                let circles = circles(&siblings(&modules.edges()));
-                findings.extend(circles.iter().map(|circle| format!("{package}/src: {}", circle.join(", "))));
+                let edges = by_name(&modules.edges());
+                findings.extend(
+                    circles(&edges)
+                        .iter()
+                        .map(|circle| format!("{package}/src: {}", explain(circle, &edges))),
+                );
             }
             Err(error) => findings.push(format!("{package}/src/{error}")),
         }
@@ -29,17 +33,13 @@ pub(crate) fn check(tree: &Tree) -> Vec<String> {
     findings
 }
 
-/// Edges lifted to where they cross: from `a::x` to `b::y` becomes from `a` to `b`.
-fn siblings(edges: &BTreeSet<(ModulePath, ModulePath)>) -> BTreeMap<String, BTreeSet<String>> {
-    let mut lifted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (from, to) in edges {
-        let shared = from.iter().zip(to).take_while(|(a, b)| a == b).count();
-        if shared < from.len() && shared < to.len() {
-            let (from, to) = (from[..=shared].join("::"), to[..=shared].join("::"));
-            lifted.entry(from).or_default().insert(to);
-        }
+/// Edges by name, without those that lead up to a module's own parents.
+fn by_name(edges: &BTreeSet<(ModulePath, ModulePath)>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut named: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (from, to) in edges.iter().filter(|(from, to)| !from.starts_with(to)) {
+        named.entry(from.join("::")).or_default().insert(to.join("::"));
     }
-    lifted
+    named
 }
 
 /// Groups of modules each of which reaches all the others of its group.
@@ -54,6 +54,14 @@ fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
         }
     }
     circles.into_iter().collect()
+}
+
+/// Who in a circle mentions whom.
+fn explain(circle: &[String], edges: &BTreeMap<String, BTreeSet<String>>) -> String {
+    let inside =
+        |from: &String| edges[from].iter().filter(|to| circle.contains(to)).cloned().collect::<Vec<_>>();
+    let lines: Vec<_> = circle.iter().map(|from| format!("{from} -> {}", inside(from).join(", "))).collect();
+    lines.join("; ")
 }
 
 /// All that can be reached from `from` in one step or more.
@@ -89,9 +97,13 @@ mod tests {
             // Hidden behind what the root hands on, and behind a glob.
             &[("lib.rs", "pub use a::A;"), ("a.rs", "use crate::b::B;"), ("b.rs", "use crate::A;")],
             &[("lib.rs", "use a::A;"), ("a.rs", "use crate::b::B;"), ("b.rs", "use super::*; type T = A;")],
-            &[("lib.rs", "mod a; mod b;"), ("a.rs", "use super::*; type T = b::B;"), ("b.rs", "use super::a;")],
-            // Between what is below two siblings.
-            &[("a/mod.rs", ""), ("a/x.rs", "use crate::b::y;"), ("b.rs", "use crate::a::z;"), ("a/z.rs", ""), ("b/y.rs", "")],
+            &[
+                ("lib.rs", "mod a; mod b;"),
+                ("a.rs", "use super::*; type T = b::B;"),
+                ("b.rs", "use super::a;"),
+            ],
+            // Through a parent, which is made of its parts.
+            &[("a.rs", "mod x; use x::X;"), ("a/x.rs", "use crate::b::B;"), ("b.rs", "use crate::a::A;")],
             // Between siblings further down.
             &[("a.rs", "mod x; mod y;"), ("a/x.rs", "use super::y::Y;"), ("a/y.rs", "use crate::a::x::X;")],
         ];
@@ -102,14 +114,24 @@ mod tests {
 
     #[test]
     fn what_goes_one_way_passes() {
-        let cases: [&[(&str, &str)]; 5] = [
-            &[("lib.rs", "mod a; mod b; pub use a::A;"), ("a.rs", "use crate::{b::B, Error};"), ("b.rs", "use crate::Error;")],
+        let cases: [&[(&str, &str)]; 6] = [
+            &[
+                ("lib.rs", "mod a; mod b; pub use a::A;"),
+                ("a.rs", "use crate::{b::B, Error};"),
+                ("b.rs", "use crate::Error;"),
+            ],
+            // Two parts of a side that have nothing to do with each other.
+            &[("a.rs", "mod x;"), ("a/x.rs", "use crate::b::B;"), ("b.rs", "use crate::a::A;")],
             // A family.
             &[("a.rs", "mod x; use x::X;"), ("a/x.rs", "use super::A;")],
             // Tests may look anywhere.
             &[("a.rs", "use crate::b::B;"), ("b.rs", "#[cfg(test)]\nmod tests { use crate::a::A; }")],
             &[("a.rs", "use crate::b::B;"), ("b.rs", "//! See [`crate::a`].\nuse a::b;")],
-            &[("a.rs", "use crate::b::B; use crate::c::C;"), ("b.rs", "use crate::c::C;"), ("c.rs", "use other::a;")],
+            &[
+                ("a.rs", "use crate::b::B; use crate::c::C;"),
+                ("b.rs", "use crate::c::C;"),
+                ("c.rs", "use other::a;"),
+            ],
         ];
         for files in cases {
             assert_eq!(check_sources(files), [""; 0], "{files:?}");

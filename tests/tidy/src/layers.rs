@@ -38,7 +38,8 @@ const LAYERS: [Layer; 19] = [
         "etcd",
         "bin/etcd",
         &[
-            "member", "state", "mvcc", "backend", "bolt", "wal", "disk", "proto", "rpc", "peer", "client", "tls",
+            "member", "state", "mvcc", "backend", "bolt", "wal", "disk", "proto", "rpc", "peer", "client",
+            "tls",
         ],
     ),
     layer("sim", "tests/sim", &["member", "state", "mvcc", "backend", "bolt", "wal", "disk", "proto"]),
@@ -97,7 +98,9 @@ pub(crate) fn check(tree: &Tree) -> Vec<String> {
 fn check_crate(path: &str, rank: usize, manifest: &Table, findings: &mut Vec<String>) {
     let layer = &LAYERS[rank];
     let core = layer.dir.starts_with("core/");
-    for (section, test) in [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)] {
+    for (section, test) in
+        [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)]
+    {
         for (name, how) in dependencies(manifest, section) {
             let below = LAYERS[..rank].iter().any(|lower| lower.name == name);
             let ours = LAYERS.iter().any(|other| other.name == name);
@@ -110,7 +113,8 @@ fn check_crate(path: &str, rank: usize, manifest: &Table, findings: &mut Vec<Str
             if !test && core && name == "tokio" && !only_channels(how) {
                 findings.push(format!("{path}: of tokio the core may use only {TOKIO_IN_CORE:?}"));
             }
-            if let Some((_, home)) = HOMES.iter().find(|(library, home)| *library == name && *home != layer.name)
+            if let Some((_, home)) =
+                HOMES.iter().find(|(library, home)| *library == name && *home != layer.name)
             {
                 findings.push(format!("{path}: {name} stays inside {home}"));
             }
@@ -178,7 +182,12 @@ mod tests {
             ("core/rpc/Cargo.toml", "rpc", ""),
         ];
         for (path, name, rest) in bad {
-            assert_eq!(findings(path, name, rest).len(), 1, "{path} {rest}: {:?}", findings(path, name, rest));
+            assert_eq!(
+                findings(path, name, rest).len(),
+                1,
+                "{path} {rest}: {:?}",
+                findings(path, name, rest)
+            );
         }
     }
 

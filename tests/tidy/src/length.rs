@@ -21,7 +21,8 @@ pub(crate) fn check(tree: &Tree) -> Vec<String> {
 /// Lines before the test module at the end.
 fn code_lines(text: &str) -> usize {
     let lines: Vec<&str> = text.lines().collect();
-    let is_tests = |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{');
+    let is_tests =
+        |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{');
     lines.windows(2).position(is_tests).unwrap_or(lines.len())
 }
 
@@ -42,6 +43,8 @@ mod tests {
         ]);
         let found = check(&tree);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("core/wal/src/long.rs") && found[1].starts_with("tests/sim/src/long.rs"));
+        assert!(
+            found[0].starts_with("core/wal/src/long.rs") && found[1].starts_with("tests/sim/src/long.rs")
+        );
     }
 }

@@ -13,7 +13,7 @@ use syn::{
 pub(crate) type ModulePath = Vec<String>;
 
 /// A crate's modules.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Modules {
     files: BTreeMap<ModulePath, syn::File>,
     /// For each module, names it imports from other modules, and where from.
@@ -55,7 +55,9 @@ impl Modules {
             let mut mentions = Mentions::default();
             mentions.visit_file(file);
             for segments in mentions.paths {
-                let target = self.resolve(module, &segments).or_else(|| self.through_globs(&mentions.globs, module, &segments));
+                let target = self
+                    .resolve(module, &segments)
+                    .or_else(|| self.through_globs(&mentions.globs, module, &segments));
                 if let Some(target) = target.filter(|target| target != module) {
                     edges.insert((module.clone(), target));
                 }
@@ -75,8 +77,10 @@ impl Modules {
             "super" => {
                 at.pop()?;
             }
-            name if !self.has_child(&at, name) => return self.imported(&at, name).filter(|_| segments.len() > 1),
-            _ => rest = &rest[..],
+            name if !self.has_child(&at, name) => {
+                return self.imported(&at, name).filter(|_| segments.len() > 1);
+            }
+            _ => {}
         }
         if matches!(first.as_str(), "crate" | "self" | "super") {
             rest = &rest[1..];
@@ -94,11 +98,18 @@ impl Modules {
     }
 
     /// The module behind a bare name that a glob import (`use super::*`) may have brought in.
-    fn through_globs(&self, globs: &[Vec<String>], module: &ModulePath, segments: &[String]) -> Option<ModulePath> {
+    fn through_globs(
+        &self,
+        globs: &[Vec<String>],
+        module: &ModulePath,
+        segments: &[String],
+    ) -> Option<ModulePath> {
         let first = segments.first()?;
         globs.iter().find_map(|glob| {
             let from = self.resolve(module, glob)?;
-            self.imported(&from, first)
+            // A lone name may be a variable that is called like a module.
+            let child = segments.len() > 1 && self.has_child(&from, first);
+            if child { self.resolve(&from, segments) } else { self.imported(&from, first) }
         })
     }
 

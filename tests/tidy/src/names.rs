@@ -4,7 +4,18 @@ use crate::Tree;
 
 /// Names, without ending, of files and directories.
 const BANNED: [&str; 12] = [
-    "common", "commons", "helper", "helpers", "manager", "misc", "type", "types", "util", "utils", "utilities", "shared",
+    "common",
+    "commons",
+    "helper",
+    "helpers",
+    "manager",
+    "misc",
+    "type",
+    "types",
+    "util",
+    "utils",
+    "utilities",
+    "shared",
 ];
 
 pub(crate) fn check(tree: &Tree) -> Vec<String> {

@@ -24,7 +24,8 @@ fn has_path(line: &str, root: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = line[at + path.len()..].chars().next();
         // `a/root` and `https://root` are no absolute paths; `/rooted` has another first part.
-        let inside = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '~' | '}' | ')' | '*' | '>');
+        let inside =
+            |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '~' | '}' | ')' | '*' | '>');
         !before.is_some_and(inside) && !after.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
     })
 }
@@ -40,7 +41,9 @@ mod tests {
                 let text = line.replace("ROOT", root);
                 assert!(has_path(&text, root), "{text}");
             }
-            for line in ["a/ROOT/b", "https://x/ROOT", "/ROOTed/x", "../ROOT", "$DIR/ROOT", "${DIR}/ROOT/x", "ROOT/x"] {
+            for line in
+                ["a/ROOT/b", "https://x/ROOT", "/ROOTed/x", "../ROOT", "$DIR/ROOT", "${DIR}/ROOT/x", "ROOT/x"]
+            {
                 let text = line.replace("ROOT", root);
                 assert!(!has_path(&text, root), "{text}");
             }

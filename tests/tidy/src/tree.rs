@@ -72,8 +72,8 @@ impl Tree {
     }
 }
 
-/// True for the integration tests of a package. (Packages under `tests/` have sources like any other.)
+/// True for the integration tests of a package, and for a test module that has a file of its own. (Packages under
+/// `tests/` have sources like any other.)
 fn is_test(path: &str) -> bool {
-    path.rsplit_once("/tests/").is_some_and(|(package, _)| !package.ends_with("/src"))
-        && !path.contains("/src/")
+    path.ends_with("/tests.rs") || path.contains("/tests/") && !path.contains("/src/")
 }
