@@ -27,7 +27,8 @@ pub(super) struct CallHead {
     /// The response's first block where it is not [`status::OPENING`], and the subtype in it.
     pub(super) opening: Option<Arc<Opening>>,
     pub(super) headers: Arc<[(Bytes, Bytes)]>,
-    pub(super) timeout: Option<Duration>,
+    /// `grpc-timeout` as it came, judged for each call ([`timeout_of`]): it is the field that differs.
+    pub(super) timeout: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -101,17 +102,10 @@ fn judge(seen: &Seen, subtype: Option<&[u8]>, methods: &Methods) -> Result<CallH
         let message = format!("malformed binary metadata {value} in header {name}: illegal base64 data");
         return refuse(400, code::INTERNAL, message);
     }
-    let timeout = match seen.timeout.map(timeout::parse).transpose() {
-        Ok(timeout) => timeout,
-        Err(why) => return refuse(400, code::INTERNAL, format!("malformed grpc-timeout: {why}")),
-    };
     if seen.method != b"POST" {
         let method = status::quote(seen.method);
         let message = format!("Received a HEADERS frame with :method {method} which should be POST");
         return refuse(405, code::INTERNAL, message);
-    }
-    if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        return refuse(200, code::DEADLINE_EXCEEDED, "context deadline exceeded".into());
     }
     let Some(method) = methods.find(seen.path) else {
         return refuse(200, code::UNIMPLEMENTED, unknown(seen.path, methods));
@@ -126,7 +120,26 @@ fn judge(seen: &Seen, subtype: Option<&[u8]>, methods: &Methods) -> Result<CallH
         let block = status::opening(subtype, encoding == Encoding::Gzip);
         Arc::new(Opening { block, subtype: subtype.to_vec() })
     });
-    Ok(CallHead { method, encoding, opening, headers: seen.headers.as_slice().into(), timeout })
+    Ok(CallHead {
+        method,
+        encoding,
+        opening,
+        headers: seen.headers.as_slice().into(),
+        timeout: seen.timeout.map(<[u8]>::to_vec),
+    })
+}
+
+/// What a call's timeout means. The error is the response's only block.
+pub(super) fn timeout_of(text: &[u8], opening: Option<&Opening>) -> Result<Duration, Vec<u8>> {
+    let refuse = |http, code, message| {
+        let subtype = opening.map_or(&[][..], |opening| &opening.subtype);
+        Err(status::trailers_only(http, subtype, &Status { code, message }))
+    };
+    match timeout::parse(text) {
+        Ok(Duration::ZERO) => refuse(200, code::DEADLINE_EXCEEDED, "context deadline exceeded".into()),
+        Ok(timeout) => Ok(timeout),
+        Err(why) => refuse(400, code::INTERNAL, format!("malformed grpc-timeout: {why}")),
+    }
 }
 
 fn unknown(path: &[u8], methods: &Methods) -> String {

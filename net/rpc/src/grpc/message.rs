@@ -18,89 +18,76 @@ pub(super) enum Encoding {
     Gzip,
 }
 
-/// Messages on their way in on one stream.
-#[derive(Debug)]
-pub(super) struct Incoming {
+/// A message on its way in on one stream, of which something has come.
+pub(super) type Partial = Option<Box<BytesMut>>;
+
+/// The next complete message; `partial` is what is held of it from frames before, `fresh` what came last.
+pub(super) fn next(
+    partial: &mut Partial,
+    fresh: &mut Bytes,
     encoding: Encoding,
-    /// What came last, not yet looked at.
-    fresh: Bytes,
-    /// The beginning of a message.
-    partial: BytesMut,
+    bytes_max: usize,
+) -> Result<Option<Bytes>, Status> {
+    if partial.is_none()
+        && let Some((flags, length)) = prefix(fresh)
+    {
+        check_length(length, bytes_max)?;
+        if fresh.len() - PREFIX_BYTES >= length {
+            let mut message = fresh.split_to(PREFIX_BYTES + length);
+            message.advance(PREFIX_BYTES);
+            return decoded(flags, message, encoding, bytes_max).map(Some);
+        }
+    }
+    if fresh.is_empty() {
+        return Ok(None);
+    }
+    let Some((flags, message)) = assemble(partial.get_or_insert_default(), fresh, bytes_max)? else {
+        return Ok(None);
+    };
+    *partial = None;
+    decoded(flags, message, encoding, bytes_max).map(Some)
 }
 
-impl Incoming {
-    pub(super) fn new(encoding: Encoding) -> Incoming {
-        Incoming { encoding, fresh: Bytes::new(), partial: BytesMut::new() }
+/// The long way round: through `partial`, which is left as it was emptied.
+fn assemble(
+    partial: &mut BytesMut,
+    fresh: &mut Bytes,
+    bytes_max: usize,
+) -> Result<Option<(u8, Bytes)>, Status> {
+    let mut fill = |partial: &mut BytesMut, length: usize| {
+        let missing = length.saturating_sub(partial.len()).min(fresh.len());
+        partial.extend_from_slice(&fresh.split_to(missing));
+    };
+    fill(partial, PREFIX_BYTES);
+    let Some((flags, length)) = prefix(partial) else { return Ok(None) };
+    check_length(length, bytes_max)?;
+    fill(partial, PREFIX_BYTES + length);
+    if partial.len() < PREFIX_BYTES + length {
+        return Ok(None);
     }
+    let mut message = std::mem::take(partial).freeze();
+    message.advance(PREFIX_BYTES);
+    Ok(Some((flags, message)))
+}
 
-    /// Takes one frame's payload. All messages of the one before must have been taken out.
-    pub(super) fn push(&mut self, payload: Bytes) {
-        assert!(self.fresh.is_empty());
-        self.fresh = payload;
-    }
-
-    /// Bytes held of a message that is not complete.
-    pub(super) fn held(&self) -> usize {
-        self.partial.len()
-    }
-
-    /// The next complete message.
-    pub(super) fn next(&mut self, bytes_max: usize) -> Result<Option<Bytes>, Status> {
-        if self.partial.is_empty()
-            && let Some((flags, length)) = prefix(&self.fresh)
-        {
-            check_length(length, bytes_max)?;
-            if self.fresh.len() - PREFIX_BYTES >= length {
-                let mut message = self.fresh.split_to(PREFIX_BYTES + length);
-                message.advance(PREFIX_BYTES);
-                return self.decoded(flags, message, bytes_max).map(Some);
+fn decoded(flags: u8, message: Bytes, encoding: Encoding, bytes_max: usize) -> Result<Bytes, Status> {
+    let internal = |message: String| Status { code: code::INTERNAL, message };
+    match (flags, encoding) {
+        (0, _) => Ok(message),
+        (1, Encoding::Identity) => {
+            Err(internal("grpc: compressed flag set with identity or empty encoding".into()))
+        }
+        (1, Encoding::Gzip) => match gzip::inflate(&message, bytes_max) {
+            Ok(message) => Ok(message.into()),
+            Err(gzip::Broken::TooLarge) => Err(Status {
+                code: code::RESOURCE_EXHAUSTED,
+                message: format!("grpc: received message after decompression larger than max {bytes_max}"),
+            }),
+            Err(gzip::Broken::Corrupt(why)) => {
+                Err(internal(format!("grpc: failed to decompress the message: {why}")))
             }
-        }
-        self.assemble(bytes_max)
-    }
-
-    /// The long way round: through `partial`.
-    fn assemble(&mut self, bytes_max: usize) -> Result<Option<Bytes>, Status> {
-        self.fill(PREFIX_BYTES);
-        let Some((flags, length)) = prefix(&self.partial) else { return Ok(None) };
-        check_length(length, bytes_max)?;
-        self.fill(PREFIX_BYTES + length);
-        if self.partial.len() < PREFIX_BYTES + length {
-            return Ok(None);
-        }
-        let mut message = std::mem::take(&mut self.partial).freeze();
-        message.advance(PREFIX_BYTES);
-        self.decoded(flags, message, bytes_max).map(Some)
-    }
-
-    /// Moves bytes from `fresh` until `partial` holds `length`.
-    fn fill(&mut self, length: usize) {
-        let missing = length.saturating_sub(self.partial.len()).min(self.fresh.len());
-        self.partial.extend_from_slice(&self.fresh[..missing]);
-        self.fresh.advance(missing);
-    }
-
-    fn decoded(&self, flags: u8, message: Bytes, bytes_max: usize) -> Result<Bytes, Status> {
-        let internal = |message: String| Status { code: code::INTERNAL, message };
-        match (flags, self.encoding) {
-            (0, _) => Ok(message),
-            (1, Encoding::Identity) => {
-                Err(internal("grpc: compressed flag set with identity or empty encoding".into()))
-            }
-            (1, Encoding::Gzip) => match gzip::inflate(&message, bytes_max) {
-                Ok(message) => Ok(message.into()),
-                Err(gzip::Broken::TooLarge) => Err(Status {
-                    code: code::RESOURCE_EXHAUSTED,
-                    message: format!(
-                        "grpc: received message after decompression larger than max {bytes_max}"
-                    ),
-                }),
-                Err(gzip::Broken::Corrupt(why)) => {
-                    Err(internal(format!("grpc: failed to decompress the message: {why}")))
-                }
-            },
-            (flags, _) => Err(internal(format!("grpc: received unexpected payload format {flags}"))),
-        }
+        },
+        (flags, _) => Err(internal(format!("grpc: received unexpected payload format {flags}"))),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{
     head::{self, CallHead, Head, Opening},
-    message::{self, Encoding, Incoming},
+    message::{self, Encoding, Partial},
     methods::Methods,
     status::{self, code},
 };
@@ -15,7 +15,11 @@ use crate::{
     http2::{self, Block, Connection, Fatal, Input, KNOWN_BLOCKS, Keepalive, Key},
 };
 use bytes::{Bytes, BytesMut};
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Bytes of incomplete messages that one connection may hold with us.
 const PARTIAL_BYTES_MAX: usize = 256 << 20;
@@ -42,27 +46,42 @@ impl Context<'_> {
 struct Call {
     method: usize,
     client_stream: bool,
-    /// Until the call is announced.
-    metadata: Option<Metadata>,
-    incoming: Incoming,
-    gzip: bool,
+    encoding: Encoding,
     /// The response's headers are out.
     opened: bool,
+    /// Until the call is announced.
+    headers: Option<Arc<[(Bytes, Bytes)]>>,
+    timeout: Option<Duration>,
+    partial: Partial,
     opening: Option<Arc<Opening>>,
 }
 
 impl Call {
-    fn new(head: &CallHead, cx: &Context) -> Call {
-        let metadata = Metadata { headers: head.headers.clone(), timeout: head.timeout, peer: cx.peer };
+    fn new(head: &CallHead, timeout: Option<Duration>, client_stream: bool) -> Call {
         Call {
             method: head.method,
-            client_stream: cx.methods.client_stream(head.method),
-            metadata: Some(metadata),
-            incoming: Incoming::new(head.encoding),
-            gzip: head.encoding == Encoding::Gzip,
+            client_stream,
+            encoding: head.encoding,
             opened: false,
+            headers: Some(head.headers.clone()),
+            timeout,
+            partial: None,
             opening: head.opening.clone(),
         }
+    }
+
+    fn announced(&self) -> bool {
+        self.headers.is_none()
+    }
+
+    /// The call's metadata; it counts as announced from here.
+    fn announce(&mut self, peer: Option<SocketAddr>) -> Metadata {
+        Metadata { headers: self.headers.take().unwrap_or_default(), timeout: self.timeout, peer }
+    }
+
+    /// Bytes held of a message that is not complete.
+    fn held(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.len())
     }
 }
 
@@ -121,10 +140,16 @@ impl Session {
             Head::Refusal(block) => return self.http2.refuse(stream, block, !end, out),
             Head::Call(head) => head,
         };
-        let mut call = Call::new(head, cx);
-        let client_stream = call.client_stream;
-        if client_stream {
-            let metadata = call.metadata.take().unwrap_or_default();
+        let known = matches!(block, Block::Known(_));
+        let own = if known { self.http2.volatile() } else { None };
+        let timeout = own.or(head.timeout.as_deref());
+        let timeout = match timeout.map(|text| head::timeout_of(text, head.opening.as_deref())).transpose() {
+            Ok(timeout) => timeout,
+            Err(block) => return self.http2.refuse(stream, &block, !end, out),
+        };
+        let mut call = Call::new(head, timeout, cx.methods.client_stream(head.method));
+        if call.client_stream {
+            let metadata = call.announce(cx.peer);
             cx.events.push(Event::Open { id: cx.id(stream), method: call.method, metadata });
         }
         let key = self.http2.open(stream, end, call);
@@ -133,31 +158,31 @@ impl Session {
         }
     }
 
-    fn data(&mut self, key: Key, payload: Bytes, end: bool, cx: &mut Context, out: &mut BytesMut) {
+    fn data(&mut self, key: Key, mut payload: Bytes, end: bool, cx: &mut Context, out: &mut BytesMut) {
         let stream = self.http2.stream_id(key);
         let Some(call) = self.http2.state(key) else { return };
-        if !call.client_stream && call.metadata.is_none() {
+        if !call.client_stream && call.announced() {
             // A call has one message; more are not looked at.
             return;
         }
-        let held = call.incoming.held();
-        call.incoming.push(payload);
+        let held = call.held();
+        let bytes_max = cx.limits.message_bytes_max;
         let failure = loop {
-            match call.incoming.next(cx.limits.message_bytes_max) {
+            match message::next(&mut call.partial, &mut payload, call.encoding, bytes_max) {
                 Ok(None) => break None,
                 Err(status) => break Some(status),
                 Ok(Some(body)) if call.client_stream => {
                     cx.events.push(Event::Message { id: cx.id(stream), body });
                 }
                 Ok(Some(body)) => {
-                    let metadata = call.metadata.take().unwrap_or_default();
+                    let metadata = call.announce(cx.peer);
                     cx.events.push(Event::Call { id: cx.id(stream), method: call.method, metadata, body });
-                    call.incoming = Incoming::new(Encoding::Identity);
-                    break None;
+                    self.partial_bytes -= held;
+                    return;
                 }
             }
         };
-        self.partial_bytes = self.partial_bytes - held + call.incoming.held();
+        self.partial_bytes = self.partial_bytes - held + call.held();
         let failure = failure.or_else(|| (self.partial_bytes > PARTIAL_BYTES_MAX).then(too_many_partial));
         match failure {
             Some(status) => self.reject(key, &status, cx, out),
@@ -170,8 +195,8 @@ impl Session {
     fn ended(&mut self, key: Key, cx: &mut Context, out: &mut BytesMut) {
         let stream = self.http2.stream_id(key);
         let Some(call) = self.http2.state(key) else { return };
-        let cut = call.incoming.held() > 0;
-        if cut || call.metadata.is_some() {
+        let cut = call.held() > 0;
+        if cut || !call.announced() {
             let message = if cut { "unexpected EOF" } else { "EOF" };
             let status = Status { code: code::INTERNAL, message: message.into() };
             self.reject(key, &status, cx, out);
@@ -183,15 +208,15 @@ impl Session {
     /// Fails a call for what the client sent.
     fn reject(&mut self, key: Key, status: &Status, cx: &mut Context, out: &mut BytesMut) {
         let stream = self.http2.stream_id(key);
-        if self.http2.state(key).is_some_and(|call| call.metadata.is_none()) {
+        if self.http2.state(key).is_some_and(|call| call.announced()) {
             cx.events.push(Event::Gone { id: cx.id(stream) });
         }
         self.fail_at(key, status, out);
     }
 
     fn gone(&mut self, stream: u32, call: &Call, cx: &mut Context) {
-        self.partial_bytes -= call.incoming.held();
-        if call.metadata.is_none() {
+        self.partial_bytes -= call.held();
+        if call.announced() {
             cx.events.push(Event::Gone { id: cx.id(stream) });
         }
     }
@@ -199,7 +224,7 @@ impl Session {
     /// The connection is lost.
     pub(crate) fn abandon(&mut self, connection: u64, events: &mut Vec<Event>) {
         for (stream, call) in self.http2.abandon() {
-            if call.metadata.is_none() {
+            if call.announced() {
                 events.push(Event::Gone { id: CallId { connection, stream } });
             }
         }
@@ -243,7 +268,7 @@ impl Session {
     /// Sends the response's headers unless they are out. `None`: the call is over; else whether it is compressed.
     fn open_response(&mut self, key: Key, out: &mut BytesMut) -> Option<bool> {
         let call = self.http2.state(key)?;
-        let gzip = call.gzip;
+        let gzip = call.encoding == Encoding::Gzip;
         if !std::mem::replace(&mut call.opened, true) {
             match call.opening.clone() {
                 None => self.http2.headers(key, status::OPENING, out),
@@ -266,7 +291,7 @@ impl Session {
 
     fn finish_at(&mut self, key: Key, block: &[u8], out: &mut BytesMut) {
         if let Some(call) = self.http2.finish(key, block, out) {
-            self.partial_bytes -= call.incoming.held();
+            self.partial_bytes -= call.held();
         }
     }
 

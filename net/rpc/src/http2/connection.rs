@@ -226,6 +226,11 @@ impl<T> Connection<T> {
         self.decoder.fields()
     }
 
+    /// Value of the timeout field of a request whose block was [`Block::Known`], if the block had one of its own.
+    pub(crate) fn volatile(&self) -> Option<&[u8]> {
+        self.decoder.volatile()
+    }
+
     pub(crate) fn find(&mut self, stream: u32) -> Option<Key> {
         self.streams.find(stream)
     }

@@ -11,32 +11,30 @@ const WINDOW_MAX: i64 = (1 << 31) - 1;
 
 /// What the peer may still send.
 #[derive(Debug)]
-pub(crate) struct Inbound {
-    left: u32,
-    size: u32,
-}
+pub(crate) struct Inbound(u32);
 
 impl Inbound {
     pub(crate) fn new(size: u32) -> Inbound {
-        Inbound { left: size, size }
+        Inbound(size)
     }
 
     /// False: the peer sent more than it may.
+    #[must_use]
     pub(crate) fn take(&mut self, bytes: usize) -> bool {
-        let Some(left) = u32::try_from(bytes).ok().and_then(|bytes| self.left.checked_sub(bytes)) else {
+        let Some(left) = u32::try_from(bytes).ok().and_then(|bytes| self.0.checked_sub(bytes)) else {
             return false;
         };
-        self.left = left;
+        self.0 = left;
         true
     }
 
-    /// The increment to send, if it is time.
-    pub(crate) fn refill(&mut self) -> Option<u32> {
-        if self.left >= self.size / 2 {
+    /// The increment to send, if it is time; `size` is the window's.
+    pub(crate) fn refill(&mut self, size: u32) -> Option<u32> {
+        if self.0 >= size / 2 {
             return None;
         }
-        let increment = self.size - self.left;
-        self.left = self.size;
+        let increment = size - self.0;
+        self.0 = size;
         Some(increment)
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{
     connection::{Assembly, Connection, Draining, Event, Fatal, Payload},
-    flow::Outbound,
+    flow::{CONNECTION_WINDOW, Inbound, Outbound, STREAM_WINDOW},
     frame::{self, Code, Header, PAYLOAD_BYTES_MAX, flag, kind, setting},
     hpack::Block,
     request,
-    streams::{Key, Stream},
+    streams::{Key, Rare, Stream},
 };
 use bytes::{Buf, Bytes, BytesMut};
 use std::time::Instant;
@@ -150,7 +150,7 @@ impl<T> Connection<T> {
             return self.stream_error(stream, Code::Protocol, now, out);
         }
         if let Block::Repeatable(_) = kind {
-            self.decoder.remember(block);
+            self.decoder.remember();
         }
         Ok(Some(Event::Request { stream, block: kind, end }))
     }
@@ -175,12 +175,10 @@ impl<T> Connection<T> {
             id: stream,
             state: Some(state),
             remote_closed: end,
-            inbound: super::flow::Inbound::new(super::flow::STREAM_WINDOW),
+            inbound: Inbound::new(STREAM_WINDOW),
             outbound: Outbound::new(self.peer_window),
-            announced: self.announced,
-            queue: BytesMut::new(),
-            trailers: None,
             waiting: false,
+            rare: self.announced.map(|bytes| Box::new(Rare { announced: Some(bytes), ..Rare::default() })),
         })
     }
 
@@ -197,7 +195,7 @@ impl<T> Connection<T> {
         if !self.inbound.take(header.length) {
             return Err(Fatal::new(Code::FlowControl, "connection window exceeded"));
         }
-        if let Some(increment) = self.inbound.refill() {
+        if let Some(increment) = self.inbound.refill(CONNECTION_WINDOW) {
             frame::put_window_update(out, 0, increment);
         }
         let Some(range) = frame::unpadded(header, payload) else {
@@ -218,7 +216,7 @@ impl<T> Connection<T> {
         if !stream.inbound.take(header.length) {
             return self.stream_error(header.stream, Code::FlowControl, now, out);
         }
-        if !end && let Some(increment) = stream.inbound.refill() {
+        if !end && let Some(increment) = stream.inbound.refill(STREAM_WINDOW) {
             frame::put_window_update(out, header.stream, increment);
         }
         let body = payload.bytes.slice(payload.start + range.start..payload.start + range.end);
@@ -228,9 +226,11 @@ impl<T> Connection<T> {
     fn body(&mut self, key: Key, payload: Bytes, end: bool, now: Instant, out: &mut BytesMut) -> Outcome<T> {
         let stream = self.streams.get_mut(key);
         stream.remote_closed = end;
-        if let Some(left) = stream.announced {
+        if let Some(rare) = &mut stream.rare
+            && let Some(left) = rare.announced
+        {
             let after = left.checked_sub(payload.len() as u64);
-            stream.announced = after;
+            rare.announced = after;
             if after.is_none() || end && after != Some(0) {
                 let id = stream.id;
                 return self.stream_error(id, Code::Protocol, now, out);
@@ -278,7 +278,7 @@ impl<T> Connection<T> {
 
     fn forget(&mut self, key: Key) -> Option<Event<T>> {
         let stream = self.streams.remove(key);
-        self.queued_bytes -= stream.queue.len();
+        self.queued_bytes -= stream.queued();
         if self.waiting.len() > 2 * self.streams.len() + WAITING_SLACK {
             let streams = &mut self.streams;
             self.waiting.retain(|&id| streams.find(id).is_some());
@@ -372,7 +372,7 @@ impl<T> Connection<T> {
             if !stream.outbound.add(difference) {
                 return Err(Fatal::new(Code::FlowControl, "stream window above 2^31-1"));
             }
-            if !stream.queue.is_empty() && !stream.waiting && stream.outbound.room() > 0 {
+            if stream.queued() > 0 && !stream.waiting && stream.outbound.room() > 0 {
                 stream.waiting = true;
                 self.waiting.push_back(stream.id);
             }

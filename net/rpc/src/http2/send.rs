@@ -6,7 +6,7 @@ use super::{
     frame::{self, Code, HEADER_BYTES, Header, flag, kind},
     streams::Key,
 };
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
 impl<T> Connection<T> {
     /// Answers the request reported last without opening its stream. `reset`: the peer has not ended its side.
@@ -32,9 +32,9 @@ impl<T> Connection<T> {
         encode(out);
         let length = out.len() - start - HEADER_BYTES;
         let stream = self.streams.get_mut(key);
-        assert!(stream.trailers.is_none(), "payload after the end");
+        assert!(stream.state.is_some(), "payload after the end");
         let room = self.peer_frame_max.min(self.outbound.room()).min(stream.outbound.room());
-        if stream.queue.is_empty() && length <= room {
+        if length <= room && stream.queued() == 0 {
             let header = Header { length, kind: kind::DATA, flags: 0, stream: stream.id };
             out[start..start + HEADER_BYTES].copy_from_slice(&header.bytes());
             stream.outbound.take(length);
@@ -42,7 +42,7 @@ impl<T> Connection<T> {
             self.pings.forgive();
             return;
         }
-        stream.queue.extend_from_slice(&out[start + HEADER_BYTES..]);
+        stream.rare().queue.extend_from_slice(&out[start + HEADER_BYTES..]);
         out.truncate(start);
         self.queued_bytes += length;
         self.line_up(key);
@@ -53,17 +53,17 @@ impl<T> Connection<T> {
     pub(crate) fn finish(&mut self, key: Key, block: &[u8], out: &mut BytesMut) -> Option<T> {
         let stream = self.streams.get_mut(key);
         let state = stream.state.take();
-        if stream.queue.is_empty() {
+        if stream.queued() == 0 {
             self.end(key, block, out);
         } else {
-            stream.trailers = Some(Bytes::copy_from_slice(block));
+            stream.rare().trailers = Some(block.to_vec());
         }
         state
     }
 
     /// Payload of a stream that waits for the peer's windows, in bytes.
     pub(crate) fn queued(&self, stream: u32) -> usize {
-        self.streams.find_shared(stream).map_or(0, |key| self.streams.get(key).queue.len())
+        self.streams.find_shared(stream).map_or(0, |key| self.streams.get(key).queued())
     }
 
     /// Sends what is queued and has room, until the output holds `limit` bytes. True: it was the limit that ended it.
@@ -83,30 +83,32 @@ impl<T> Connection<T> {
         let stream = self.streams.get_mut(key);
         stream.waiting = false;
         let room = self.peer_frame_max.min(self.outbound.room()).min(stream.outbound.room());
-        let length = stream.queue.len().min(room);
+        let id = stream.id;
+        let Some(rare) = &mut stream.rare else { return };
+        let length = rare.queue.len().min(room);
         if length == 0 {
             return;
         }
-        frame::put(out, kind::DATA, 0, stream.id, &stream.queue[..length]);
-        stream.queue.advance(length);
+        frame::put(out, kind::DATA, 0, id, &rare.queue[..length]);
+        rare.queue.advance(length);
+        let ended = if rare.queue.is_empty() { rare.trailers.take() } else { None };
+        if rare.queue.is_empty() {
+            rare.queue = BytesMut::new();
+        }
         stream.outbound.take(length);
         self.outbound.take(length);
         self.queued_bytes -= length;
         self.pings.forgive();
-        if !stream.queue.is_empty() {
-            self.line_up(key);
-            return;
-        }
-        stream.queue = BytesMut::new();
-        if let Some(block) = stream.trailers.take() {
-            self.end(key, &block, out);
+        match ended {
+            Some(block) => self.end(key, &block, out),
+            None => self.line_up(key),
         }
     }
 
     /// Lets the stream take its turn if it has something to send and its own window has room.
     pub(super) fn line_up(&mut self, key: Key) {
         let stream = self.streams.get_mut(key);
-        if !stream.waiting && !stream.queue.is_empty() && stream.outbound.room() > 0 {
+        if !stream.waiting && stream.queued() > 0 && stream.outbound.room() > 0 {
             stream.waiting = true;
             self.waiting.push_back(stream.id);
         }
@@ -114,7 +116,7 @@ impl<T> Connection<T> {
 
     fn end(&mut self, key: Key, block: &[u8], out: &mut BytesMut) {
         let stream = self.streams.remove(key);
-        assert!(stream.queue.is_empty());
+        assert_eq!(stream.queued(), 0);
         self.put_block(stream.id, flag::END_STREAM, block, out);
         self.resets.earn();
         if !stream.remote_closed {

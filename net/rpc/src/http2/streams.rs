@@ -1,7 +1,7 @@
 //! The open streams of a connection. Closed ones leave nothing behind.
 
 use super::flow::{Inbound, Outbound};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
@@ -18,14 +18,31 @@ pub(super) struct Stream<T> {
     pub(super) remote_closed: bool,
     pub(super) inbound: Inbound,
     pub(super) outbound: Outbound,
+    /// In the connection's line of streams that have something to send and room for it.
+    pub(super) waiting: bool,
+    /// What few streams have.
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Rare {
     /// Body bytes that the peer announced and has not sent, if it announced any.
     pub(super) announced: Option<u64>,
     /// Payload that the windows did not let through.
     pub(super) queue: BytesMut,
     /// Header block to end the stream with once the queue is empty.
-    pub(super) trailers: Option<Bytes>,
-    /// In the connection's line of streams that have something to send and room for it.
-    pub(super) waiting: bool,
+    pub(super) trailers: Option<Vec<u8>>,
+}
+
+impl<T> Stream<T> {
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Payload that waits, in bytes.
+    pub(super) fn queued(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.queue.len())
+    }
 }
 
 #[derive(Debug)]

@@ -1,20 +1,16 @@
 //! Decodes header blocks (RFC 7541) into a flat list of fields. It never judges a field; that is for who asked.
 //!
-//! A client sends the same block for most of its calls. Blocks that leave the dynamic table alone are remembered
-//! with the table's generation; such a block seen again is not decoded again ([`Block::Known`]), and whoever
-//! interpreted it may remember its interpretation by the slot.
+//! A block that says what one before said is not decoded again ([`Block::Known`]); whoever interpreted that one may
+//! remember the interpretation by the slot.
 
 use super::{
     huffman,
+    known::{KnownBlocks, VOLATILE},
     tables::{ENTRY_OVERHEAD, Tables},
 };
 
 /// Largest list, counted as RFC 9113 counts SETTINGS_MAX_HEADER_LIST_SIZE (32 bytes a field beside its text).
 pub(crate) const LIST_BYTES_MAX: usize = 256 << 10;
-/// Blocks remembered per connection.
-pub(crate) const KNOWN_BLOCKS: usize = 4;
-/// Longest block that is remembered, in bytes.
-const KNOWN_BLOCK_BYTES_MAX: usize = 192;
 /// Size updates in one block: the encoder may need two, more are an abuse.
 const SIZE_UPDATES_MAX: usize = 2;
 
@@ -25,7 +21,7 @@ pub(crate) struct Corrupt;
 /// What a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Block {
-    /// Byte for byte the one remembered in this slot; not decoded.
+    /// The fields of the block remembered in this slot, but for [`Decoder::volatile`]; not decoded.
     Known(usize),
     /// Decoded into [`Decoder::fields`]. It may be remembered, in this slot ([`Decoder::remember`]).
     Repeatable(usize),
@@ -72,22 +68,65 @@ impl Fields {
     }
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    block: Vec<u8>,
-    generation: u64,
+/// A string as it lies in the block.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Text<'a> {
+    pub(super) huffman: bool,
+    pub(super) text: &'a [u8],
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn parse(rest: &mut &'a [u8]) -> Result<Text<'a>, Corrupt> {
+        let huffman = rest.first().ok_or(Corrupt)? & 0x80 != 0;
+        let length = integer(rest, 7)?;
+        let (text, tail) = rest.split_at_checked(length).ok_or(Corrupt)?;
+        *rest = tail;
+        Ok(Text { huffman, text })
+    }
+
+    fn decode(&self, out: &mut Vec<u8>) -> Result<(), Corrupt> {
+        out.clear();
+        if !self.huffman {
+            out.extend_from_slice(self.text);
+        } else if !huffman::decode(self.text, out) {
+            return Err(Corrupt);
+        }
+        Ok(())
+    }
+}
+
+/// A field that is no index.
+#[derive(Debug)]
+pub(super) struct Literal<'a> {
+    /// It goes into the dynamic table.
+    pub(super) insert: bool,
+    /// 0: the name is a string.
+    pub(super) name_index: usize,
+    pub(super) name: Text<'a>,
+    pub(super) value: Text<'a>,
+}
+
+impl<'a> Literal<'a> {
+    pub(super) fn parse(rest: &mut &'a [u8]) -> Result<Literal<'a>, Corrupt> {
+        let first = *rest.first().ok_or(Corrupt)?;
+        let insert = first & 0x40 != 0;
+        let name_index = integer(rest, if insert { 6 } else { 4 })?;
+        let name = if name_index == 0 { Text::parse(rest)? } else { Text::default() };
+        let value = Text::parse(rest)?;
+        Ok(Literal { insert, name_index, name, value })
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct Decoder {
     tables: Tables,
     fields: Fields,
-    known: [Known; KNOWN_BLOCKS],
-    /// Slot that the next repeatable block takes.
-    next: usize,
+    known: KnownBlocks,
     /// Text of the literal at hand.
     name: Vec<u8>,
     value: Vec<u8>,
+    /// `value` is the volatile field's, of a known block.
+    volatile: bool,
 }
 
 impl Decoder {
@@ -95,10 +134,10 @@ impl Decoder {
         Decoder {
             tables: Tables::new(),
             fields: Fields::default(),
-            known: Default::default(),
-            next: 0,
+            known: KnownBlocks::new(),
             name: Vec::new(),
             value: Vec::new(),
+            volatile: false,
         }
     }
 
@@ -107,14 +146,37 @@ impl Decoder {
         &self.fields
     }
 
+    /// Value of [`VOLATILE`] in the known block met last; the remembered one's is void.
+    pub(crate) fn volatile(&self) -> Option<&[u8]> {
+        self.volatile.then_some(&self.value)
+    }
+
     pub(crate) fn decode(&mut self, block: &[u8]) -> Result<Block, Corrupt> {
-        let generation = self.tables.generation();
-        for (slot, known) in self.known.iter().enumerate() {
-            if known.generation == generation && known.block == block && !block.is_empty() {
-                return Ok(Block::Known(slot));
+        let scan = self.known.scan(block, &self.tables);
+        if let Some(scan) = &scan
+            && let Some(slot) = self.known.find()
+        {
+            self.volatile = false;
+            if let Some(literal) = &scan.volatile {
+                literal.value.decode(&mut self.value)?;
+                self.volatile = true;
+                if literal.insert {
+                    self.tables.insert(VOLATILE, &self.value);
+                }
             }
+            return Ok(Block::Known(slot));
         }
+        let repeatable = scan.is_some();
         self.fields.clear();
+        self.decode_all(block)?;
+        if self.fields.size > LIST_BYTES_MAX {
+            self.fields.clear();
+            return Ok(Block::TooLarge);
+        }
+        Ok(if repeatable { Block::Repeatable(self.known.next) } else { Block::Once })
+    }
+
+    fn decode_all(&mut self, block: &[u8]) -> Result<(), Corrupt> {
         let mut rest = block;
         let mut size_updates = 0;
         while let Some(&first) = rest.first() {
@@ -130,22 +192,12 @@ impl Decoder {
                 self.field(first, &mut rest)?;
             }
         }
-        if self.fields.size > LIST_BYTES_MAX {
-            self.fields.clear();
-            return Ok(Block::TooLarge);
-        }
-        let repeatable = self.tables.generation() == generation && block.len() <= KNOWN_BLOCK_BYTES_MAX;
-        Ok(if repeatable { Block::Repeatable(self.next) } else { Block::Once })
+        Ok(())
     }
 
     /// Remembers the block just decoded as [`Block::Repeatable`].
-    pub(crate) fn remember(&mut self, block: &[u8]) {
-        assert!(block.len() <= KNOWN_BLOCK_BYTES_MAX);
-        let known = &mut self.known[self.next];
-        known.block.clear();
-        known.block.extend_from_slice(block);
-        known.generation = self.tables.generation();
-        self.next = (self.next + 1) % KNOWN_BLOCKS;
+    pub(crate) fn remember(&mut self) {
+        self.known.remember();
     }
 
     fn field(&mut self, first: u8, rest: &mut &[u8]) -> Result<(), Corrupt> {
@@ -155,17 +207,16 @@ impl Decoder {
             self.fields.push(name, value);
             return Ok(());
         }
-        let insert = first & 0x40 != 0;
-        let index = integer(rest, if insert { 6 } else { 4 })?;
-        if index == 0 {
-            string(rest, &mut self.name)?;
+        let literal = Literal::parse(rest)?;
+        if literal.name_index == 0 {
+            literal.name.decode(&mut self.name)?;
         } else {
             self.name.clear();
-            self.name.extend_from_slice(self.tables.get(index).ok_or(Corrupt)?.0);
+            self.name.extend_from_slice(self.tables.get(literal.name_index).ok_or(Corrupt)?.0);
         }
-        string(rest, &mut self.value)?;
+        literal.value.decode(&mut self.value)?;
         self.fields.push(&self.name, &self.value);
-        if insert {
+        if literal.insert {
             self.tables.insert(&self.name, &self.value);
         }
         Ok(())
@@ -173,7 +224,7 @@ impl Decoder {
 }
 
 /// An integer with a prefix of `bits` bits (RFC 7541, 5.1), at most 2^28 or so: what is larger fits nothing.
-fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, Corrupt> {
+pub(super) fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, Corrupt> {
     let mask = (1usize << bits) - 1;
     let (&first, mut tail) = rest.split_first().ok_or(Corrupt)?;
     let mut value = first as usize & mask;
@@ -192,20 +243,6 @@ fn integer(rest: &mut &[u8], bits: u32) -> Result<usize, Corrupt> {
     }
     *rest = tail;
     Ok(value)
-}
-
-fn string(rest: &mut &[u8], out: &mut Vec<u8>) -> Result<(), Corrupt> {
-    let huffman = rest.first().ok_or(Corrupt)? & 0x80 != 0;
-    let length = integer(rest, 7)?;
-    let (text, tail) = rest.split_at_checked(length).ok_or(Corrupt)?;
-    *rest = tail;
-    out.clear();
-    if !huffman {
-        out.extend_from_slice(text);
-    } else if !huffman::decode(text, out) {
-        return Err(Corrupt);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -243,7 +280,7 @@ mod tests {
                 ":method=GET;:scheme=https;:path=/index.html;:authority=www.example.com;custom-key=custom-value;",
             ),
         ] {
-            assert_eq!(decoder.decode(&hex(block)), Ok(Block::Once));
+            decoder.decode(&hex(block)).unwrap();
             assert_eq!(list(&decoder), fields);
         }
     }
@@ -258,16 +295,51 @@ mod tests {
         assert_eq!(decoder.decode(&hex("c0")), Err(Corrupt), "the oldest is gone");
     }
 
+    /// Decodes, remembers what may be, and tells the volatile field's value.
+    fn step(decoder: &mut Decoder, block: &str) -> (Block, Option<String>) {
+        let kind = decoder.decode(&hex(block)).unwrap();
+        if let Block::Repeatable(_) = kind {
+            decoder.remember();
+        }
+        let volatile =
+            matches!(kind, Block::Known(_)).then(|| decoder.volatile().map(|value| value.to_vec()));
+        (kind, volatile.flatten().map(|value| String::from_utf8(value).unwrap()))
+    }
+
     #[test]
-    fn a_repeated_block_is_known_until_the_table_changes() {
+    fn a_block_of_the_same_fields_is_known_however_the_indices_shift() {
         let mut decoder = Decoder::new();
-        assert_eq!(decoder.decode(&hex("40 01 61 01 62")), Ok(Block::Once));
-        assert_eq!(decoder.decode(&hex("be 82")), Ok(Block::Repeatable(0)));
-        decoder.remember(&hex("be 82"));
-        assert_eq!(decoder.decode(&hex("be 82")), Ok(Block::Known(0)));
-        assert_eq!(decoder.decode(&hex("40 01 63 01 64")), Ok(Block::Once));
-        assert_eq!(decoder.decode(&hex("be 82")), Ok(Block::Repeatable(1)));
+        assert_eq!(step(&mut decoder, "40 01 61 01 62"), (Block::Once, None));
+        assert_eq!(step(&mut decoder, "be 82"), (Block::Repeatable(0), None));
+        assert_eq!(step(&mut decoder, "be 82"), (Block::Known(0), None));
+        assert_eq!(step(&mut decoder, "40 01 63 01 64"), (Block::Once, None));
+        assert_eq!(step(&mut decoder, "be 82"), (Block::Repeatable(1), None), "another entry now");
         assert_eq!(list(&decoder), "c=d;:method=GET;");
+        assert_eq!(step(&mut decoder, "bf 82"), (Block::Known(0), None), "the entry by its new index");
+        assert_eq!(
+            step(&mut decoder, "0f 2f 01 62"),
+            (Block::Repeatable(2), None),
+            "literal with an indexed name"
+        );
+        assert_eq!(step(&mut decoder, "0f 2f 01 63"), (Block::Repeatable(3), None), "another value");
+    }
+
+    #[test]
+    fn timeouts_differ_and_the_block_is_known() {
+        let mut decoder = Decoder::new();
+        let name = "0c 67 72 70 63 2d 74 69 6d 65 6f 75 74";
+        assert_eq!(step(&mut decoder, "40 01 61 01 62"), (Block::Once, None));
+        assert_eq!(step(&mut decoder, &format!("be 40 {name} 02 31 6e")).0, Block::Repeatable(0));
+        assert_eq!(list(&decoder), "a=b;grpc-timeout=1n;");
+        // By the index of the entry before, inserted; then without insertion, Huffman coded; then coded by name.
+        assert_eq!(step(&mut decoder, "bf 7e 02 32 6e"), (Block::Known(0), Some("2n".into())));
+        assert_eq!(step(&mut decoder, "c0 7e 02 33 6e"), (Block::Known(0), Some("3n".into())));
+        assert_eq!(step(&mut decoder, "c1 0f 2f 82 65 5f"), (Block::Known(0), Some("3%".into())));
+        let coded = "c1 00 88 9a ca c8 b2 12 34 da 8f 02 34 6e";
+        assert_eq!(step(&mut decoder, coded), (Block::Known(0), Some("4n".into())));
+        assert_eq!(step(&mut decoder, "c1 82"), (Block::Repeatable(1), None), "without a timeout");
+        assert_eq!(step(&mut decoder, "be bf c0").0, Block::Repeatable(2), "all three were inserted");
+        assert_eq!(list(&decoder), "grpc-timeout=3n;grpc-timeout=2n;grpc-timeout=1n;");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod decoder;
 mod huffman;
+mod known;
 mod tables;
 
-pub(crate) use decoder::{Block, Decoder, Fields, KNOWN_BLOCKS, LIST_BYTES_MAX};
+pub(crate) use decoder::{Block, Decoder, Fields, LIST_BYTES_MAX};
+pub(crate) use known::KNOWN_BLOCKS;

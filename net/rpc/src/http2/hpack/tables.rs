@@ -1,8 +1,8 @@
 //! The two tables a header block refers to: the static one of RFC 7541, appendix A, and the dynamic one, which
 //! the peer's encoder fills. It never decodes.
 //!
-//! Invariants: the dynamic table's size (32 bytes an entry, and its text) never exceeds its limit; its generation
-//! grows with every change, so that "same generation" means "same meaning of every index".
+//! Invariants: the dynamic table's size (32 bytes an entry, and its text) never exceeds its limit. An entry's
+//! [`Id`] is never given to another, however the indices shift.
 
 use std::collections::VecDeque;
 
@@ -24,22 +24,31 @@ impl Entry {
     }
 }
 
+/// Names an entry for good: a static index, or the number of the insertion (after the static ones).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Id(pub(super) u64);
+
 #[derive(Debug)]
 pub(super) struct Tables {
     /// Newest first.
     entries: VecDeque<Entry>,
     size: usize,
     limit: usize,
-    generation: u64,
+    /// Insertions so far.
+    inserted: u64,
 }
 
 impl Tables {
     pub(super) fn new() -> Tables {
-        Tables { entries: VecDeque::new(), size: 0, limit: TABLE_BYTES_MAX, generation: 0 }
+        Tables { entries: VecDeque::new(), size: 0, limit: TABLE_BYTES_MAX, inserted: 0 }
     }
 
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
+    pub(super) fn id(&self, index: usize) -> Option<Id> {
+        if index <= STATIC.len() {
+            return (index > 0).then_some(Id(index as u64));
+        }
+        let age = index - 1 - STATIC.len();
+        (age < self.entries.len()).then(|| Id(STATIC.len() as u64 + self.inserted - age as u64))
     }
 
     /// Name and value at an index: 1 to 61 are static, the dynamic ones follow, newest first.
@@ -54,7 +63,7 @@ impl Tables {
     /// Inserts at the front and evicts from the back. An entry larger than the table empties it.
     pub(super) fn insert(&mut self, name: &[u8], value: &[u8]) {
         let entry = Entry { text: [name, value].concat().into_boxed_slice(), name_length: name.len() };
-        self.generation += 1;
+        self.inserted += 1;
         self.shrink(self.limit.saturating_sub(entry.size()));
         if entry.size() <= self.limit {
             self.size += entry.size();
@@ -68,7 +77,6 @@ impl Tables {
         if limit > TABLE_BYTES_MAX {
             return false;
         }
-        self.generation += 1;
         self.limit = limit;
         self.shrink(limit);
         true

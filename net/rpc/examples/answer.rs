@@ -1,0 +1,34 @@
+//! A server that does nothing but answer: 30 bytes to every call. For measuring with `load`.
+//!
+//! `cargo run --release -p rpc --example answer -- 127.0.0.1:21000`
+
+use rpc::{Event, Limits, Method, Server};
+use std::time::Duration;
+
+fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:21000".into());
+    let address = address.parse().map_err(std::io::Error::other)?;
+    let methods = vec![Method { path: "/etcdserverpb.KV/Put", client_stream: false }];
+    let limits = Limits {
+        message_bytes_max: 2 << 20,
+        streams_max: u32::MAX,
+        output_bytes_max: 4 << 20,
+        keepalive_interval: Duration::from_secs(7200),
+        keepalive_timeout: Duration::from_secs(20),
+        ping_interval_min: Duration::from_secs(5),
+        connections_max: 10_000,
+    };
+    let mut server = Server::new(methods, limits)?;
+    server.listen(address)?;
+    server.accept()?;
+    let mut events = Vec::new();
+    loop {
+        server.poll(None, &mut events)?;
+        for event in events.drain(..) {
+            if let Event::Call { id, body, .. } = event {
+                server.reply(id, |out| out.extend_from_slice(&body[..body.len().min(30)]));
+            }
+        }
+        server.flush();
+    }
+}
