@@ -20,6 +20,7 @@ pub mod server;
 mod signals;
 mod stages;
 pub mod startup;
+pub mod url;
 pub mod version;
 mod web;
 

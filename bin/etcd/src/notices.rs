@@ -150,7 +150,7 @@ pub fn stopped(config: &Config) {
 }
 
 fn closing(config: &Config, message: &str) {
-    let texts = |urls: &[crate::config::url::Url]| -> Vec<String> {
+    let texts = |urls: &[crate::url::Url]| -> Vec<String> {
         urls.iter().map(|url| url.as_str().to_owned()).collect()
     };
     log::info!(

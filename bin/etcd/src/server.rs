@@ -95,7 +95,7 @@ fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, restart::Error>
 
 fn initial_cluster(config: &Config) -> Result<NewCluster, restart::Error> {
     let initial = config.cluster.initial_members().map_err(restart::Error::Flags)?;
-    let texts = |urls: &[crate::config::url::Url]| urls.iter().map(|url| url.as_str().to_owned()).collect();
+    let texts = |urls: &[crate::url::Url]| urls.iter().map(|url| url.as_str().to_owned()).collect();
     let members =
         initial.0.iter().map(|(name, urls)| InitialMember { name: name.clone(), peer_urls: texts(urls) });
     Ok(NewCluster {

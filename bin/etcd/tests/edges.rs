@@ -1,1 +1,233 @@
+//! The program as it is called: what it prints where, and with which exit code, for command lines and environments
+//! that do not start a member. Texts and codes are those of etcd 3.7.1 for the same call.
 
+use serde_json::Value;
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+/// A call in an empty directory and an environment of its own.
+struct Call {
+    dir: PathBuf,
+    command: Command,
+}
+
+impl Call {
+    fn new(test: &str, line: &str) -> Call {
+        let dir = std::env::temp_dir().join(format!("etcd-edges-{test}-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("the temporary directory can be written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_etcd"));
+        command.current_dir(&dir).env_clear().args(line.split_whitespace());
+        Call { dir, command }
+    }
+
+    fn env(mut self, key: &str, value: &str) -> Call {
+        self.command.env(key, value);
+        self
+    }
+
+    fn run(&mut self) -> Ran {
+        let Output { status, stdout, stderr } = self.command.output().expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    /// Level, message and fields of every line of stderr; the keys that differ from call to call are left out.
+    fn lines(&self) -> Vec<(String, String, Value)> {
+        self.stderr.lines().map(line).collect()
+    }
+
+    fn messages(&self) -> Vec<String> {
+        self.lines().into_iter().map(|(level, message, _)| format!("{level} {message}")).collect()
+    }
+}
+
+fn line(text: &str) -> (String, String, Value) {
+    let mut object: serde_json::Map<String, Value> = serde_json::from_str(text).expect("a JSON object");
+    let mut take = |key: &str| match object.remove(key) {
+        Some(Value::String(text)) => text,
+        other => panic!("{key} is {other:?} in {text}"),
+    };
+    let (level, ts, caller, message) = (take("level"), take("ts"), take("caller"), take("msg"));
+    assert_eq!(ts.len(), "2026-01-02T03:04:05.678901Z".len(), "{ts}");
+    assert!(caller.contains(".rs:"), "{caller}");
+    (level, message, Value::Object(object))
+}
+
+const SINGLE_PORT: &str =
+    "warn Running http and grpc server on single port. This is not recommended for production.";
+
+#[test]
+fn version_and_help_are_printed() {
+    let ran = Call::new("version", "--version").run();
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert_eq!(ran.stdout.lines().next(), Some("etcd Version: 3.7.1"));
+    assert_eq!(ran.stdout.lines().count(), 4);
+    for line in ["-h", "--help", "--name x --help --nope"] {
+        let ran = Call::new("help", line).run();
+        assert_eq!(ran.code, Some(0));
+        assert!(ran.stderr.starts_with("Usage:\n\n  etcd [flags]\n"), "{}", ran.stderr);
+        assert!(ran.stdout.starts_with("Member:\n  --name 'default'\n"), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_is_told_with_the_usage() {
+    for (line, text) in [
+        ("--nope", "flag provided but not defined: -nope"),
+        ("--nope --version", "flag provided but not defined: -nope"),
+        (
+            "--v2-deprecation not-yet",
+            "invalid value \"not-yet\" for flag -v2-deprecation: invalid value \"not-yet\"",
+        ),
+    ] {
+        let ran = Call::new("mistake", line).run();
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+        assert!(ran.stderr.starts_with(&format!("{text}\nUsage:\n")), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_level_that_is_none_is_a_panic() {
+    let ran = Call::new("level", "--log-level bad").run();
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), "panic: unrecognized level: \"bad\"\n"));
+}
+
+#[test]
+fn a_configuration_that_is_invalid_is_told_in_the_log() {
+    let ran = Call::new("invalid", "--name x --heartbeat-interval 0").run();
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    let lines = ran.lines();
+    assert_eq!(ran.messages(), [SINGLE_PORT, "info Running: ", "warn failed to verify flags"]);
+    let arguments: Vec<&str> =
+        lines[1].2["args"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert_eq!(arguments[1..], ["--name", "x", "--heartbeat-interval", "0"]);
+    assert_eq!(lines[2].2, serde_json::json!({"error": "--heartbeat-interval must be >0 (set to 0ms)"}));
+
+    let ran = Call::new("positional", "foo --version").run();
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.lines()[1].2["error"], "\"foo\" is not a valid flag");
+
+    let ran = Call::new("unset", "--name x --listen-client-urls http://127.0.0.1:1").run();
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(
+        ran.messages(),
+        [
+            SINGLE_PORT,
+            "info Running: ",
+            "warn failed to verify flags",
+            "warn advertise client URLs are not set"
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_built_is_refused() {
+    let ran = Call::new("unbuilt", "--name x --auto-tls").run();
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.lines()[2].2["error"], "--auto-tls is not supported by this build yet");
+    let ran = Call::new("gateway", "gateway start").run();
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (Some(1), "etcd gateway is not supported by this build yet\n")
+    );
+}
+
+#[test]
+fn variables_are_used_reported_or_refused() {
+    let ran = Call::new("env", "")
+        .env("ETCD_NAME", "zed")
+        .env("ETCD_HEARTBEAT_INTERVAL", "x")
+        .env("ETCD_FOO", "1")
+        .env("ETCD_VERSION", "1")
+        .run();
+    assert_eq!(ran.code, Some(1));
+    let lines = ran.lines();
+    assert_eq!(
+        ran.messages(),
+        [
+            "warn cannot set special environment variable",
+            "info recognized and used environment variable",
+            "warn unrecognized environment variable",
+            "info Running: ",
+            "warn failed to verify flags",
+        ]
+    );
+    assert_eq!(lines[1].2, serde_json::json!({"variable-name": "ETCD_NAME", "variable-value": "zed"}));
+    assert_eq!(lines[2].2, serde_json::json!({"environment-variable": "ETCD_FOO=1"}));
+    assert_eq!(lines[4].2["error"], "invalid value \"x\" for ETCD_HEARTBEAT_INTERVAL: parse error");
+
+    let ran = Call::new("shadow", "--name x").env("ETCD_NAME", "").run();
+    assert_eq!(ran.code, Some(1));
+    let lines = ran.lines();
+    assert_eq!(
+        ran.messages(),
+        [
+            "fatal conflicting environment variable is shadowed by corresponding command-line flag (either unset \
+          environment variable or disable flag))"
+        ]
+    );
+    assert_eq!(lines[0].2["environment-variable"], "ETCD_NAME");
+    assert!(lines[0].2["stacktrace"].is_string());
+}
+
+#[test]
+fn lines_go_where_the_flags_send_them() {
+    let ran = Call::new("stdout", "--name x --heartbeat-interval 0 --log-outputs stdout").run();
+    assert_eq!((ran.code, ran.stderr.as_str(), ran.stdout.lines().count()), (Some(1), "", 3));
+    let ran = Call::new("null", "--name x --heartbeat-interval 0 --log-outputs stdout,/dev/null").run();
+    assert_eq!((ran.code, ran.stderr.as_str(), ran.stdout.as_str()), (Some(1), "", ""));
+
+    let mut call = Call::new("file", "--name x --heartbeat-interval 0 --log-outputs log,stderr");
+    for runs in 1..=2 {
+        let ran = call.run();
+        assert_eq!(ran.stderr.lines().count(), 3);
+        let file = fs::read_to_string(call.dir.join("log")).expect("written");
+        assert_eq!(file.lines().map(line).count(), 3 * runs);
+        assert!(file.ends_with(&ran.stderr));
+    }
+
+    let ran = Call::new("console", "--name x --heartbeat-interval 0 --log-format console").run();
+    let last = ran.stderr.lines().last().expect("a line");
+    let columns: Vec<&str> = last.split('\t').collect();
+    assert_eq!(columns.len(), 5, "{last}");
+    assert_eq!((columns[1], columns[3]), ("warn", "failed to verify flags"));
+    assert_eq!(columns[4], "{\"error\": \"--heartbeat-interval must be >0 (set to 0ms)\"}");
+
+    let ran = Call::new("quiet", "--name x --heartbeat-interval 0 --log-level error").run();
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn deprecated_flags_are_warned_of() {
+    let ran =
+        Call::new("deprecated", "--name x --max-snapshots 5 --v2-deprecation gone --heartbeat-interval 0")
+            .run();
+    assert_eq!(
+        ran.messages(),
+        [
+            SINGLE_PORT,
+            "warn --max-snapshots is deprecated in 3.6 and will be decommissioned in 3.8.",
+            "warn --v2-deprecation is deprecated and scheduled for removal in v3.8. The default value is enforced, \
+             ignoring user input.",
+            "info Running: ",
+            "warn failed to verify flags",
+        ]
+    );
+}

@@ -1,7 +1,8 @@
 //! What a member advertises when it was not told: the machine's own address instead of `localhost`, and itself as
 //! the only founder.
 
-use super::{Config, url::Url};
+use super::Config;
+use crate::url::Url;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 const DEFAULT_NAME: &str = "default";

@@ -1,9 +1,7 @@
 //! `--initial-cluster`: which members a cluster is founded with.
 
-use super::{
-    Cluster,
-    url::{Url, parse_urls},
-};
+use super::Cluster;
+use crate::url::{Url, parse_urls};
 use std::{collections::BTreeMap, fmt};
 
 /// Member names and their peer URLs, those of one name sorted.

@@ -8,7 +8,6 @@
 mod advertise;
 mod compaction;
 mod initial_cluster;
-pub mod url;
 mod validate;
 
 pub use advertise::detect_default_host;
@@ -20,9 +19,9 @@ use crate::{
     flags::Flags,
     logging,
     notation::{GoDuration, si_size},
+    url::Url,
 };
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
-use url::Url;
 
 const SNAPSHOT_COUNT_DEFAULT: u64 = 10_000;
 const CATCHUP_ENTRIES_DEFAULT: u64 = 5_000;

@@ -1,6 +1,6 @@
 //! Validation, in etcd's order and with its words, and the building of a [`Config`] from flags that passed.
 
-use super::{compaction::Mode, url::Url, *};
+use super::{compaction::Mode, *};
 use crate::{
     logging::{Format, Level, Settings},
     notation::{quote, quote_list},

@@ -16,24 +16,20 @@ pub type Variables = [(String, String)];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shadowed;
 
-/// The variable of a flag.
-pub fn variable_of(flag: &str) -> String {
-    format!("{PREFIX}{}", flag.to_uppercase().replace('-', "_"))
-}
-
 /// Sets the flags that have a variable and were not given, logging what was used and what is not known. Of several
 /// bad values the last one's error (by flag name) is the inner result.
 pub fn apply(flags: &mut Flags, variables: &Variables) -> Result<Result<(), String>, Shadowed> {
     if let Some((key, value)) = variables.iter().find(|(key, value)| key == SPECIAL && !value.is_empty()) {
         log::warn!(key:%, value:%; "cannot set special environment variable");
     }
-    let given: BTreeSet<String> = flags.given().map(variable_of).collect();
+    let given: BTreeSet<String> = flags.given().map(table::variable_of).collect();
     let mut used = BTreeSet::new();
     let mut outcome = Ok(());
-    let mut rows: Vec<_> = table::rows().filter(|row| !given.contains(&variable_of(row.name))).collect();
+    let mut rows: Vec<_> =
+        table::rows().filter(|row| !given.contains(&table::variable_of(row.name))).collect();
     rows.sort_by_key(|row| row.name);
     for row in rows {
-        let name = variable_of(row.name);
+        let name = table::variable_of(row.name);
         let found = variables.iter().find(|(key, _)| *key == name && key != SPECIAL);
         let Some((_, value)) = found.filter(|(_, value)| !value.is_empty()) else { continue };
         match flags.set(row, value) {

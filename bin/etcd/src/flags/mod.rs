@@ -14,7 +14,7 @@ mod value;
 pub use command_line::{Parsed, Refusal, parse};
 pub use value::Value;
 
-use crate::{config::url::Url, notation::GoDuration};
+use crate::{notation::GoDuration, url::Url};
 use gates::Gates;
 use std::collections::BTreeSet;
 use table::Row;

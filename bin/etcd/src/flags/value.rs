@@ -2,8 +2,8 @@
 
 use super::gates::Gates;
 use crate::{
-    config::url::{Url, parse_urls},
     notation::{GoDuration, NumberError, parse_bool, parse_duration, parse_int, parse_uint, quote},
+    url::{Url, parse_urls},
 };
 
 /// The type of a flag.

@@ -43,7 +43,7 @@ fn refusal(host: &str) -> String {
 /// The host that was asked for, without its port; as it is if it does not split.
 fn host_of(request: &HttpRequest) -> String {
     let host = header(request, "host").unwrap_or_default();
-    match crate::config::url::split_host_port(&host) {
+    match crate::url::split_host_port(&host) {
         Some((bare, _)) => bare.to_string(),
         None => host,
     }

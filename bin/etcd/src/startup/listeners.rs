@@ -1,7 +1,7 @@
 //! Which sockets the URLs of the configuration mean. Binds nothing.
 
-use crate::config::{
-    Listen,
+use crate::{
+    config::Listen,
     url::{Scheme, Url},
 };
 use std::{
@@ -70,7 +70,7 @@ fn address(url: &Url) -> Result<SocketAddr, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::url::parse_urls;
+    use crate::url::parse_urls;
 
     fn listen(peer: &str, client: &str) -> Listen {
         let urls = |text: &str| if text.is_empty() { Vec::new() } else { parse_urls(text).expect("valid") };

@@ -7,10 +7,7 @@ mod observing;
 mod running;
 mod security;
 
-use super::{
-    environment,
-    value::{Kind, Value},
-};
+use super::value::{Kind, Value};
 
 /// Sections of the help, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +108,7 @@ impl Row {
 
     /// The environment variable that sets the flag.
     pub fn variable(&self) -> String {
-        environment::variable_of(self.name)
+        variable_of(self.name)
     }
 
     /// Panics if the table's own default does not parse.
@@ -146,6 +143,11 @@ impl Row {
     pub fn is_partial(&self) -> bool {
         self.support != Support::Full
     }
+}
+
+/// The environment variable of a flag.
+pub fn variable_of(flag: &str) -> String {
+    format!("ETCD_{}", flag.to_uppercase().replace('-', "_"))
 }
 
 /// All rows, in the order of the help.
