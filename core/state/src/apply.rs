@@ -7,7 +7,8 @@
 use crate::{
     Applied, Context, Effect, Error, Failure, Reject, Reply, State, Version, command,
     command::Command,
-    kv, lease,
+    header::header,
+    lease,
     member::{Change, Downgrade},
     quota, version,
 };
@@ -189,7 +190,7 @@ impl State {
         let scheduled = result.is_ok();
         let effect = (scheduled || (request.physical && result == Err(mvcc::Reject::Compacted)))
             .then_some(Effect::Compaction { physical: request.physical });
-        let response = pb::CompactionResponse { header: kv::header(self.mvcc.revision()) };
+        let response = pb::CompactionResponse { header: header(self.mvcc.revision()) };
         let result = result.map(|()| Reply::Compaction(response)).map_err(Reject::from);
         Outcome { result, changes: Vec::new(), effect, lease: None }
     }
@@ -210,7 +211,7 @@ impl State {
             Ok(AlarmAction::Deactivate) => Vec::new(),
             Err(_) => return Outcome::refused(Reject::UnknownAlarmAction),
         };
-        Outcome::reply(Reply::Alarm(pb::AlarmResponse { header: kv::header(self.mvcc.revision()), alarms }))
+        Outcome::reply(Reply::Alarm(pb::AlarmResponse { header: header(self.mvcc.revision()), alarms }))
     }
 
     fn set_cluster_version(&mut self, index: u64, text: String) -> Result<Outcome, Error> {

@@ -17,6 +17,7 @@ mod alarm;
 mod apply;
 pub mod command;
 mod error;
+mod header;
 pub mod kv;
 pub mod lease;
 pub mod member;

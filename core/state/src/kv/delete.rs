@@ -1,7 +1,7 @@
 //! Deletes: a tombstone per key, in key order.
 
-use super::{decode_row, header};
-use crate::{Error, Failure, Leases, Reply, State};
+use super::decode_row;
+use crate::{Error, Failure, Leases, Reply, State, header::header};
 use mvcc::{Change, KeyRange, Write};
 use proto::etcdserverpb as pb;
 

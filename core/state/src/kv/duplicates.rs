@@ -4,7 +4,7 @@
 //! etcd's exceptions are kept, because clients may rely on them: a delete whose end is one zero byte conflicts with
 //! nothing, and the puts of a nested transaction are not held against the deletes of a later one.
 
-use super::check::Invalid;
+use super::invalid::Invalid;
 use bytes::Bytes;
 use proto::etcdserverpb::{DeleteRangeRequest, RequestOp, request_op::Request};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! Puts: one row, one index entry, one lease attachment.
 
-use super::{decode_row, header};
-use crate::{Error, Failure, Leases, Reject, Reply, State};
+use super::decode_row;
+use crate::{Error, Failure, Leases, Reject, Reply, State, header::header};
 use bytes::Bytes;
 use mvcc::{Change, Write};
 use proto::{etcdserverpb as pb, mvccpb::KeyValue};

@@ -47,6 +47,11 @@ pub(super) fn sorts_by_value(request: &RangeRequest) -> bool {
     request.sort_target == SortTarget::Value as i32 && sort_order(request).is_some()
 }
 
+/// A keys-only answer is taken from the index, and knows no lease, unless the request names values to sort by.
+pub(super) fn keeps_lease(request: &RangeRequest) -> bool {
+    request.sort_target == SortTarget::Value as i32
+}
+
 /// Filters, sorts and cuts the keys found. True: there are more than the limit. Not for [`sorts_by_value`], of which
 /// only the filters are done here.
 pub(super) fn select(request: &RangeRequest, found: &mut Vec<KeyInfo>) -> bool {

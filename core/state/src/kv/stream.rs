@@ -3,8 +3,11 @@
 //! Every chunk is found anew from the key behind the last one, at the revision the first chunk saw; a compaction in
 //! between refuses the rest. The index behind the limit is walked once, at the end, for the count.
 
-use super::range::{RangeFetch, RangeReply, finish, needs_rows};
-use super::task::{FETCH_INLINE_MAX, KEYS_PER_TURN_MAX};
+use super::{
+    fetch::{RangeFetch, finish, needs_rows},
+    reply::RangeReply,
+    task::{FETCH_INLINE_MAX, KEYS_PER_TURN_MAX},
+};
 use crate::{Failure, State};
 use bytes::{BufMut, Bytes, BytesMut};
 use mvcc::{KeyRange, Scan};

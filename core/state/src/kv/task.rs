@@ -1,7 +1,8 @@
 //! A range taken in turns, so that a long one never holds up applies.
 
 use super::{
-    range::{RangeFetch, RangeReply, finish, needs_rows},
+    fetch::{RangeFetch, finish, needs_rows},
+    reply::RangeReply,
     select,
 };
 use crate::{Failure, Reject, State};

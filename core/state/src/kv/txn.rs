@@ -4,8 +4,8 @@
 //! look at the chosen path only. What passes them cannot be refused any more, so a transaction is done whole or not
 //! at all. Nesting is bounded by protobuf's recursion limit (100) and, at the edge, by `--max-txn-ops`.
 
-use super::{compare, decode_row, delete, encode, header, put, select};
-use crate::{Error, Failure, Leases, Reject, Reply, State};
+use super::{compare, decode_row, delete, put, reply, select};
+use crate::{Error, Failure, Leases, Reject, Reply, State, header::header};
 use mvcc::{Change, KeyRange, Write};
 use proto::etcdserverpb::{
     self as pb, RequestOp, ResponseOp, TxnRequest, TxnResponse, request_op::Request, response_op::Response,
@@ -162,8 +162,8 @@ fn range(write: &Write<'_>, request: &pb::RangeRequest) -> Result<pb::RangeRespo
     response.more = select::select(request, &mut found);
     let by_value = select::sorts_by_value(request);
     for info in &found {
-        response.kvs.push(if request.keys_only && !by_value && !encode::keeps_lease(request) {
-            encode::key_only(info)
+        response.kvs.push(if request.keys_only && !by_value && !select::keeps_lease(request) {
+            reply::key_only(info)
         } else {
             decode_row(write.value(info.modified).map_err(Error::from_mvcc)?)?
         });

@@ -1,7 +1,7 @@
 //! The apply side of lease requests.
 
 use super::Event;
-use crate::{Error, Failure, Reject, Reply, State, kv};
+use crate::{Error, Failure, Reject, Reply, State, header::header};
 use mvcc::{Change, KeyRange, RangeEnd};
 use proto::etcdserverpb as pb;
 
@@ -9,8 +9,8 @@ impl State {
     pub(crate) fn lease_grant(&mut self, request: pb::LeaseGrantRequest) -> Result<(Reply, Event), Reject> {
         let id = request.id;
         let ttl = self.leases.grant(&mut self.buffer, id, request.ttl)?;
-        let header = kv::header(self.mvcc.revision());
-        let response = pb::LeaseGrantResponse { header, id, ttl, error: String::new() };
+        let response =
+            pb::LeaseGrantResponse { header: header(self.mvcc.revision()), id, ttl, error: String::new() };
         Ok((Reply::LeaseGrant(response), Event::Granted { id, ttl }))
     }
 
@@ -31,7 +31,7 @@ impl State {
             let reason = format!("{} keys of lease {id:x}, {deleted} of them alive", keys.len());
             return Err(Error::Inconsistent(reason).into());
         }
-        let response = pb::LeaseRevokeResponse { header: kv::header(self.mvcc.revision()) };
+        let response = pb::LeaseRevokeResponse { header: header(self.mvcc.revision()) };
         Ok((Reply::LeaseRevoke(response), Event::Revoked { id }, changes))
     }
 
@@ -44,7 +44,7 @@ impl State {
             self.leases.checkpoint(&mut self.buffer, checkpoint.id, checkpoint.remaining_ttl, persist);
             ids.push(checkpoint.id);
         }
-        let response = pb::LeaseCheckpointResponse { header: kv::header(self.mvcc.revision()) };
+        let response = pb::LeaseCheckpointResponse { header: header(self.mvcc.revision()) };
         (Reply::LeaseCheckpoint(response), Event::Checkpointed { ids })
     }
 }

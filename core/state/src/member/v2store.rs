@@ -169,7 +169,7 @@ mod tests {
     /// one added.
     #[test]
     fn a_store_of_go() {
-        let text = include_bytes!("../../golden/v2store-3.4.json");
+        let text = include_bytes!("../../golden/etcd-3.4.23.v2store.json");
         let membership = Membership::from_v2(text, 1).unwrap();
         assert_eq!(membership.version(), Some(Version::new(3, 4)));
         let members: Vec<(u64, bool, &str)> =

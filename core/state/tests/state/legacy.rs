@@ -11,7 +11,7 @@ const LEARNER: u64 = 0xb44574a5dec2655f;
 const REMOVED: u64 = 0xed14db9acd3eb028;
 
 fn v2_store() -> Option<Bytes> {
-    Some(Bytes::from_static(include_bytes!("../../golden/v2store-3.4.json")))
+    Some(Bytes::from_static(include_bytes!("../../golden/etcd-3.4.23.v2store.json")))
 }
 
 /// A database with a consistent index and damaged member rows, as 3.4 could leave them: a removed member that is

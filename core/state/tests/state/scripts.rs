@@ -13,8 +13,11 @@ use proto::{
     membershippb, raftpb,
     raftpb::ConfChangeType,
 };
-use state::{Options, Version, member};
+use state::{Options, Version, kv::check, member};
 use std::fmt::Write;
+
+/// etcd's default.
+const TXN_OPS_MAX: usize = 128;
 
 #[test]
 fn scripts() {
@@ -67,9 +70,27 @@ fn command(world: &mut World, line: &str) -> String {
         ..Default::default()
     };
     match name {
-        "put" => request.put = Some(parse::put(rest)),
-        "del" => request.delete_range = Some(parse::delete(rest)),
-        "txn" => request.txn = Some(parse::txn(rest)),
+        "put" => {
+            let put = parse::put(rest);
+            if let Err(invalid) = check::put(&put) {
+                return format!("invalid: {invalid:?}");
+            }
+            request.put = Some(put);
+        }
+        "del" => {
+            let delete = parse::delete(rest);
+            if let Err(invalid) = check::delete_range(&delete) {
+                return format!("invalid: {invalid:?}");
+            }
+            request.delete_range = Some(delete);
+        }
+        "txn" => {
+            let txn = parse::txn(rest);
+            if let Err(invalid) = check::txn(&txn, TXN_OPS_MAX) {
+                return format!("invalid: {invalid:?}");
+            }
+            request.txn = Some(txn);
+        }
         "compact" => {
             let words = Words::new(rest, &["physical"]);
             let revision = words.word(0).parse().unwrap();
@@ -104,10 +125,16 @@ fn command(world: &mut World, line: &str) -> String {
 /// Commands that do not go through the log.
 fn local(world: &mut World, name: &str, rest: &str) -> String {
     match name {
-        "get" => match world.range(parse::range(rest)) {
-            Ok(reply) => print::range_reply(&reply),
-            Err(failure) => format!("refused: {failure}"),
-        },
+        "get" => {
+            let range = parse::range(rest);
+            if let Err(invalid) = check::range(&range) {
+                return format!("invalid: {invalid:?}");
+            }
+            match world.range(range) {
+                Ok(reply) => print::range_reply(&reply),
+                Err(failure) => format!("refused: {failure}"),
+            }
+        }
         "read" => match world.state.txn_read(parse::txn(rest)) {
             Ok(response) => print::txn(&response),
             Err(failure) => format!("refused: {failure}"),

@@ -1,3 +1,5 @@
+//! Lists written in one line, and a property against the rule told slowly.
+
 use super::*;
 use proptest::prelude::*;
 use proto::etcdserverpb::{PutRequest, RangeRequest, TxnRequest};

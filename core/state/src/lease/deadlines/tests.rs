@@ -1,3 +1,5 @@
+//! Deadlines under a clock that the test moves.
+
 use super::*;
 
 const CHECKPOINTS: Timing = Timing { retry_ms: 7000, checkpoint_ms: Some(300_000) };

@@ -1,3 +1,5 @@
+//! Contexts as etcd writes them, and changes that no longer hold.
+
 use super::*;
 use proto::raftpb::ConfChangeType::{
     ConfChangeAddLearnerNode, ConfChangeAddNode, ConfChangeRemoveNode, ConfChangeUpdateNode,

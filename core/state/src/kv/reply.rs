@@ -1,15 +1,10 @@
 //! Responses of hot requests as bytes, without a message tree: fields in ascending order, zero ones omitted, as
 //! prost and Go write them.
 
-use super::range::RangeReply;
 use bytes::{BufMut, Bytes, BytesMut};
 use mvcc::KeyInfo;
 use prost::encoding::{encode_varint, encoded_len_varint};
-use proto::{
-    Message,
-    etcdserverpb::{RangeRequest, ResponseHeader, range_request::SortTarget},
-    mvccpb::KeyValue,
-};
+use proto::{Message, etcdserverpb::ResponseHeader, mvccpb::KeyValue};
 
 /// The header fields that the edge knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +19,19 @@ impl HeaderFields {
         let HeaderFields { cluster_id, member_id, raft_term } = self;
         ResponseHeader { cluster_id, member_id, revision, raft_term }
     }
+}
+
+/// The answer to a range, ready to be encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeReply {
+    /// The store's revision when the range began; not the one asked for.
+    pub revision: i64,
+    /// Encoded `mvccpb.KeyValue`s.
+    pub kvs: Vec<Bytes>,
+    /// True when the limit left keys out.
+    pub more: bool,
+    /// Keys in the range, limit and filters aside.
+    pub count: i64,
 }
 
 /// Tag bytes: field number and wire type (2: length-delimited, 0: varint).
@@ -86,11 +94,6 @@ fn put_bytes(tag: u8, bytes: &[u8], out: &mut BytesMut) {
     out.put_u8(tag);
     encode_varint(bytes.len() as u64, out);
     out.extend_from_slice(bytes);
-}
-
-/// A keys-only answer is taken from the index, and knows no lease, unless the request names values to sort by.
-pub(super) fn keeps_lease(request: &RangeRequest) -> bool {
-    request.sort_target == SortTarget::Value as i32
 }
 
 /// What the index knows of a key, as a KeyValue.
