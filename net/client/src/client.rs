@@ -133,7 +133,6 @@ impl Client {
         Req: Message + Clone + Default + 'static,
         Resp: Message + Default + 'static,
     {
-        self.check_size(&request)?;
         let mut attempt = 0;
         loop {
             let error = match self.attempt(method.path, call, request.clone()).await {
@@ -244,6 +243,7 @@ impl Client {
         Req: Message + Default + 'static,
         Resp: Message + Default + 'static,
     {
+        self.check_size(&request)?;
         let (picked, mut grpc) = self.ready(call).await?;
         let codec = ProstCodec::<Req, Resp>::default();
         match call.bound(grpc.unary(self.request(call, request), path(at), codec)).await? {
@@ -326,10 +326,12 @@ impl Client {
                 let at = method::AUTHENTICATE.path;
                 match self.attempt::<_, pb::AuthenticateResponse>(at, call, request).await {
                     Ok(response) => response.token,
-                    Err(error) if error.is(AUTH_NOT_ENABLED) => String::new(),
                     Err(error) => {
                         self.log_failure(at, 0, &error);
-                        return Err(error);
+                        if !error.is(AUTH_NOT_ENABLED) {
+                            return Err(error);
+                        }
+                        String::new()
                     }
                 }
             }

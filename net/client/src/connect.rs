@@ -75,8 +75,9 @@ fn dial_text(address: &Address, error: &tonic::transport::Error) -> String {
     format!("dial {network} {address}: connect: {}", go_io_text(&text))
 }
 
-/// Go's wording of an operating system error: no capital, no number.
-fn go_io_text(text: &str) -> String {
+/// The text of an operating system error as Go words it: no capital, no number.
+#[must_use]
+pub fn go_io_text(text: &str) -> String {
     let text = text.split(" (os error").next().unwrap_or(text);
     let mut letters = text.chars();
     match letters.next() {

@@ -26,6 +26,9 @@ pub enum Error {
     /// The deadline of the call passed.
     #[error("context deadline exceeded")]
     DeadlineExceeded,
+    /// Words of the server without a status, as a watch that was refused carries them.
+    #[error("{0}")]
+    Plain(String),
     /// A stream ended in the middle of what it should carry.
     #[error("unexpected EOF")]
     UnexpectedEof,
@@ -70,10 +73,13 @@ impl Error {
         Error::Status { code, message: message.to_owned() }
     }
 
-    /// A reason the server gave in words, as a status of this code would carry it.
-    #[must_use]
-    pub fn from_reason(code: Code, reason: &str) -> Error {
-        Error::from_status(&Status::new(code, reason))
+    /// A reason the server gave in words; without a code it is printed as it is.
+    pub(crate) fn from_reason(code: Option<Code>, reason: &str) -> Error {
+        match code {
+            Some(code) => Error::from_status(&Status::new(code, reason)),
+            None if KNOWN.contains(reason) => Error::etcd(Code::Unknown, reason),
+            None => Error::Plain(reason.to_owned()),
+        }
     }
 
     /// The gRPC code, where there is one.
@@ -85,6 +91,7 @@ impl Error {
             Error::NoEndpoints
             | Error::RecvBelowSend { .. }
             | Error::TlsUnsupported(_)
+            | Error::Plain(_)
             | Error::UnexpectedEof => None,
         }
     }

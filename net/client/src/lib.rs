@@ -25,6 +25,7 @@ pub mod watch;
 
 pub use client::{Call, Client, MAX_ATTEMPTS};
 pub use config::{Config, Login, Tls};
+pub use connect::go_io_text;
 pub use error::Error;
 pub use stream::{Receiver, STREAM_QUEUE, Sender, ServerStream};
 pub use tonic::Code;

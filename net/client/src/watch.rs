@@ -79,7 +79,7 @@ impl Notification {
         if self.cancel_reason.is_empty() {
             return Some(Error::etcd(Code::OutOfRange, FUTURE));
         }
-        Some(Error::from_reason(Code::FailedPrecondition, &self.cancel_reason))
+        Some(Error::from_reason(Some(Code::FailedPrecondition), &self.cancel_reason))
     }
 
     /// Whether this only tells how far the watch has come.
@@ -183,7 +183,7 @@ impl Watcher {
     fn created(&mut self, response: pb::WatchResponse) {
         let Some(number) = self.waiting.pop_front() else { return };
         if response.canceled && !response.cancel_reason.is_empty() {
-            let error = Error::from_reason(Code::Unknown, &response.cancel_reason);
+            let error = Error::from_reason(None, &response.cancel_reason);
             self.ready.push_back((number, Notification::closed(error)));
             return;
         }

@@ -64,7 +64,10 @@ async fn fetch(session: &Session, call: Call, path: &str) -> Result<String, Fail
     let client = session.client().await?;
     let part = Part(PathBuf::from(format!("{path}.part")));
     let shown = part.0.display().to_string();
-    let file = create(&part.0).or_else(|error| fail(format!("could not open {shown} ({error})")))?;
+    let file = create(&part.0).or_else(|error| {
+        let error = client::go_io_text(&error.to_string());
+        fail(format!("could not open {shown} (open {shown}: {error})"))
+    })?;
     info("created temporary db file", &[("path", &shown)]);
     let start = Instant::now();
     let version = receive(&client, call, file, endpoint, start).await?;

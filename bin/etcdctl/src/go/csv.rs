@@ -19,7 +19,7 @@ pub fn fields(text: &str) -> Result<Vec<String>, String> {
                 let end = rest.find(',').unwrap_or(rest.len());
                 if let Some(at) = rest[..end].find('"') {
                     return Err(format!(
-                        "parse error on line 1, column {}: bare \" in non-quoted field",
+                        "parse error on line 1, column {}: bare \" in non-quoted-field",
                         column + at + 1
                     ));
                 }
@@ -74,7 +74,7 @@ mod tests {
         assert!(fields("").unwrap().is_empty());
         assert_eq!(
             fields("a\"b").unwrap_err(),
-            "parse error on line 1, column 2: bare \" in non-quoted field"
+            "parse error on line 1, column 2: bare \" in non-quoted-field"
         );
         assert_eq!(
             fields("\"a\"b").unwrap_err(),
