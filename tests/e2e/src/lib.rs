@@ -12,3 +12,4 @@ pub mod schema;
 pub mod script;
 pub mod server;
 pub mod session;
+pub mod transport;

@@ -27,7 +27,8 @@ fn answers_are_the_recorded_ones() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap();
         let script = script::parse(&std::fs::read_to_string(&path).unwrap());
-        let run = session::run(&script, &schema, &binary, &data.join(name), PORT);
+        let data = data.join(name);
+        let run = session::run(&script, &schema, &binary, &data, PORT);
         let answers = runtime.block_on(run).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for (step, answer) in script.steps.iter().zip(answers) {
             if step.expected != answer {
