@@ -1,7 +1,8 @@
 //! Loads to be timed from outside (`time`): `load PATH append|scan|get|small ROWS [sync]`.
 //!
 //! `append` puts ROWS rows (17-byte ascending keys, 256-byte values) in transactions of 10,000; `small` puts one row in
-//! each of ROWS transactions; `scan` and `get` read what `append` left, `get` ROWS times at scattered keys.
+//! each of ROWS transactions; `scan` and `get` read what `append` left, `get` ROWS times at scattered keys; `compact`
+//! deletes every second of the first ROWS rows in transactions of 1,000; `check` and `defragment` take all there is.
 
 use bolt::{Options, Store};
 use disk::RealDisk;
@@ -65,6 +66,15 @@ fn main() -> Result<(), Box<dyn Error>> {
                 seen += reader.get(b"key", &key(revision))?.map_or(0, |value| value.len());
             }
             println!("{seen} bytes");
+        }
+        "compact" => {
+            for first in (0..rows).step_by(2000) {
+                let mut tx = store.begin();
+                for revision in (first..rows.min(first + 2000)).step_by(2) {
+                    tx.delete(b"key", &key(revision))?;
+                }
+                tx.commit()?;
+            }
         }
         "check" => println!("{:?}", store.reader().check()?),
         "defragment" => store.defragment()?,

@@ -62,6 +62,21 @@ fn other_keys_fill_pages_at_least_by_half() {
     assert!((leaves(rows, 10)..most + most / 20 + 8).contains(&used), "{used}, at most {most} leaves");
 }
 
+/// However many there are, rows that fit a page never share one with overflow.
+#[test]
+fn small_rows_need_no_overflow() {
+    for rows in 1..500 {
+        let mut store = open(&SimDisk::new());
+        put(&mut store, 0..rows, false);
+        let reader = store.reader();
+        let mut image = reader.image();
+        while image.remaining() > 0 {
+            let page = image.read(PAGE_SIZE as usize).unwrap();
+            assert_eq!(page[12..16], [0; 4], "overflow of a page, {rows} rows");
+        }
+    }
+}
+
 #[test]
 fn removal_merges_pages() {
     let mut store = open(&SimDisk::new());

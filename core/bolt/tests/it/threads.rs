@@ -18,6 +18,8 @@ fn assert_one_commit(reader: &ReadTx, wanted: u32) {
     assert_eq!(rows, ROWS);
 }
 
+fn is_shared<T: Send + Sync + Clone>(_: &T) {}
+
 #[test]
 fn readers_see_one_commit_each() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("threads.db");
@@ -44,6 +46,7 @@ fn readers_see_one_commit_each() {
                 tx.put(b"key", &row.to_be_bytes(), &value, false).unwrap();
             }
             tx.commit().unwrap();
+            is_shared(&store.reader());
             if commit == COMMITS / 2 {
                 store.defragment().unwrap();
             }
