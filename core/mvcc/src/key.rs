@@ -21,11 +21,6 @@ impl Key {
         Key::Inline { len: key.len() as u8, bytes }
     }
 
-    /// Whether [`Key::new`] of this key allocates.
-    pub fn fits_inline(key: &[u8]) -> bool {
-        key.len() <= INLINE_BYTES_MAX
-    }
-
     pub fn as_slice(&self) -> &[u8] {
         match self {
             Key::Inline { len, bytes } => &bytes[..usize::from(*len)],

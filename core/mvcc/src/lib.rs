@@ -15,6 +15,7 @@ mod history;
 mod index;
 mod key;
 mod key_range;
+mod leaf;
 mod restore;
 mod revision;
 mod row;

@@ -33,7 +33,7 @@ impl Mvcc {
         let scheduled = meta::compaction_mark(root, meta::SCHEDULED_COMPACT)?;
         let compacted = finished.unwrap_or(NEVER_COMPACTED);
 
-        let mut index = Index::default();
+        let mut index = Index::new();
         let mut leases = Leases::default();
         let mut current = FIRST_REVISION;
         let mut cursor = root.cursor(Bucket::Key.name())?;
