@@ -40,7 +40,8 @@ pub struct Notification {
     /// The watch ended; [`Notification::error`] tells why.
     pub canceled: bool,
     pub cancel_reason: String,
-    close_error: Option<Error>,
+    /// What ended the stream below it, if the server did not end the watch itself.
+    pub close_error: Option<Error>,
 }
 
 /// Number of a watch of one [`Watcher`], counted from 0 in order of creation.
