@@ -13,21 +13,26 @@
 //! Start at [`Client::connect`]; streams are in [`watch`] and [`lease`].
 
 mod balancer;
+mod call;
 mod client;
 mod config;
 mod connect;
 pub mod endpoint;
 mod error;
+mod lane;
 pub mod lease;
 pub mod method;
+mod server_stream;
 mod stream;
 pub mod watch;
 
-pub use client::{Call, Client, MAX_ATTEMPTS};
+pub use call::Call;
+pub use client::{Client, MAX_ATTEMPTS};
 pub use config::{Config, Login, Tls};
 pub use connect::go_io_text;
 pub use error::Error;
-pub use stream::{Receiver, STREAM_QUEUE, Sender, ServerStream};
+pub use server_stream::ServerStream;
+pub use stream::{Receiver, STREAM_QUEUE, Sender};
 pub use tonic::Code;
 
 /// The API version this client announces in the `client-api-version` metadata of every call.

@@ -14,7 +14,8 @@ use proto::etcdserverpb as pb;
 use proto::mvccpb::Event;
 use tonic::Code;
 
-use crate::client::{Call, Client};
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::Error;
 use crate::method;
 use crate::stream::{Receiver, Sender};

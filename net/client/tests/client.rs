@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use client::lease::KeepAlive;
 use client::watch::Watcher;
-use client::{Call, Client, Code, Config, Error, Login, method};
+use client::{Call, Client, Code, Config, Error, Login, ServerStream, method};
 use fake::{Fake, Reply};
 use proto::etcdserverpb as pb;
 use proto::mvccpb::{Event, KeyValue};
@@ -173,7 +173,9 @@ async fn a_stream_is_opened_again_only_before_its_first_message() {
     })
     .await;
     let client = client(&server).await;
-    let mut stream = client.stream(&method::SNAPSHOT, within_reason(), pb::SnapshotRequest {}).await.unwrap();
+    let mut stream = ServerStream::open(&client, &method::SNAPSHOT, within_reason(), pb::SnapshotRequest {})
+        .await
+        .unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap().blob, b"a"[..]);
     assert_eq!(stream.next().await.unwrap_err().to_string(), "etcdserver: server stopped");
     assert_eq!(server.calls().len(), 2);

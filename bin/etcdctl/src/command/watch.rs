@@ -18,10 +18,7 @@ use crate::exit::{self, Failure, Outcome};
 use crate::go::quote::quote;
 use crate::go::scan::words;
 use crate::print::{Printer, write_line};
-use crate::session::Session;
-
-pub const KEY_VARIABLE: &str = "ETCDCTL_WATCH_KEY";
-pub const END_VARIABLE: &str = "ETCDCTL_WATCH_RANGE_END";
+use crate::session::{Session, WATCH_END, WATCH_KEY};
 
 /// Interactive lines read ahead of the watches.
 const LINE_QUEUE: usize = 16;
@@ -47,9 +44,9 @@ struct Defaults {
 impl Defaults {
     fn read() -> Result<Defaults, Failure> {
         let variable = |name| std::env::var_os(name).unwrap_or_default().into_vec();
-        let defaults = Defaults { key: variable(KEY_VARIABLE), end: variable(END_VARIABLE) };
+        let defaults = Defaults { key: variable(WATCH_KEY), end: variable(WATCH_END) };
         if defaults.key.is_empty() && !defaults.end.is_empty() {
-            let text = format!("{KEY_VARIABLE} is empty but got {END_VARIABLE}={}", quote(&defaults.end));
+            let text = format!("{WATCH_KEY} is empty but got {WATCH_END}={}", quote(&defaults.end));
             return Err(super::bad_args(text));
         }
         Ok(defaults)
