@@ -103,9 +103,8 @@ fn what_is_not_built_is_refused() {
         &["--cert", "c.pem", "get", "k"][..],
         &["--insecure-transport=false", "get", "k"],
         &["--discovery-srv", "d", "get", "k"],
-        &["lock", "l"],
-        &["elect", "e", "p"],
-        &["make-mirror", "m"],
+        &["make-mirror", "m", "--dest-cert", "c.pem"],
+        &["check", "datascale"],
         &["check", "perf"],
     ] {
         let outcome = run(args, &[], "");

@@ -10,7 +10,8 @@
 //! in `context deadline exceeded` and not at once.
 //!
 //! Limits: [`MAX_ATTEMPTS`] attempts of one unary call, [`STREAM_QUEUE`] unsent requests on a stream.
-//! Start at [`Client::connect`]; streams are in [`watch`] and [`lease`].
+//! Start at [`Client::connect`]; streams are in [`watch`] and [`lease`], locks and
+//! elections in [`queue`].
 
 mod balancer;
 mod call;
@@ -22,6 +23,7 @@ mod error;
 mod lane;
 pub mod lease;
 pub mod method;
+pub mod queue;
 mod server_stream;
 mod stream;
 pub mod watch;

@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::io::BufRead as _;
 use std::os::unix::ffi::OsStringExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use client::watch::{Notification, WatchNumber, Watcher};
 use proto::etcdserverpb as pb;
 use proto::mvccpb::{Event, KeyValue, event::EventType};
 use tokio::sync::mpsc;
 
+use super::child::{signal_text, spawn_text};
 use crate::cli::flag::Flags;
 use crate::cli::parse::{Arg, parse};
 use crate::cli::resolve::{HELP, Invocation};
@@ -95,16 +96,16 @@ fn run_command(command: &[Arg], notification: &Notification) -> Outcome {
     for event in &notification.events {
         let result = Command::new(OsString::from_vec(program.clone()))
             .args(args.iter().cloned().map(OsString::from_vec))
+            .stdin(Stdio::null())
             .envs(environment(event, notification.header.revision))
             .status();
         let error = match result {
             Ok(status) if status.success() => continue,
-            Ok(status) => status
-                .code()
-                .map_or_else(|| "signal: killed".to_owned(), |code| format!("exit status {code}")),
-            Err(_) => {
-                format!("exec: {}: executable file not found in $PATH", quote(program))
-            }
+            Ok(status) => match status.code() {
+                Some(code) => format!("exit status {code}"),
+                None => signal_text(status),
+            },
+            Err(error) => spawn_text(program, &error),
         };
         let shown: Vec<String> = command.iter().map(|word| quote(word)).collect();
         eprintln!("command [{}] error ({error})", shown.join(" "));
