@@ -225,3 +225,43 @@ impl Mirror {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::parse::parse;
+    use crate::cli::table::ROOT;
+
+    async fn mirror(line: &str) -> Result<Mirror, Failure> {
+        let row = ROOT.children.iter().find(|child| child.name() == "make-mirror").unwrap();
+        let mut flags = Flags::new(row.flags);
+        let words: Vec<Vec<u8>> = line.split_whitespace().map(|word| word.as_bytes().to_vec()).collect();
+        parse(&mut flags, &words).unwrap();
+        let config = Config { endpoints: vec!["127.0.0.1:1".to_owned()], ..Config::default() };
+        let client = Client::connect(config).await.unwrap();
+        Mirror::new(client.clone(), client, &flags)
+    }
+
+    async fn check(line: &str, key: &str, expected: &str) {
+        let renamed =
+            mirror(line).await.unwrap_or_else(|failure| panic!("{failure:?}")).renamed(key.as_bytes());
+        assert_eq!(String::from_utf8(renamed).unwrap(), expected, "{line}");
+    }
+
+    #[tokio::test]
+    async fn keys_are_renamed() {
+        check("", "a/b", "a/b").await;
+        check("--prefix a/", "a/a/b", "a/a/b").await;
+        check("--prefix a/ --dest-prefix c/", "a/a/b", "c/a/b").await;
+        check("--prefix a/ --no-dest-prefix", "a/b", "b").await;
+        // With a revision the destination prefix has no default.
+        check("--prefix a/ --rev 5", "a/b", "b").await;
+        check("--dest-prefix c/", "b", "c/b").await;
+    }
+
+    #[tokio::test]
+    async fn two_destinations_are_refused() {
+        let refused = mirror("--dest-prefix c/ --no-dest-prefix").await.map(|_| ()).unwrap_err();
+        assert_eq!(refused.code, exit::BAD_ARGS);
+    }
+}
