@@ -13,6 +13,10 @@ use crate::exit::{self, Failure};
 use crate::print::{Format, Printer, Style};
 use crate::{prompt, zap};
 
+/// Variables that belong to `watch` alone.
+pub const WATCH_KEY: &str = "ETCDCTL_WATCH_KEY";
+pub const WATCH_END: &str = "ETCDCTL_WATCH_RANGE_END";
+
 /// Everything a command that talks to a server needs.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -90,9 +94,7 @@ fn read_environment(run: &mut Invocation) -> Result<(), Failure> {
     let mut used = Vec::new();
     let mut shadowed = Vec::new();
     if run.path.command().name() == "watch" {
-        used.extend(
-            [crate::command::watch::KEY_VARIABLE, crate::command::watch::END_VARIABLE].map(String::from),
-        );
+        used.extend([WATCH_KEY, WATCH_END].map(String::from));
     }
     for flag in run.path.inherited_flags() {
         let name = variable(flag.name);

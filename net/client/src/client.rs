@@ -7,7 +7,6 @@
 //! on `Unavailable`, any call a learner refused while other endpoints exist, and calls whose token expired, after
 //! a new login. The deadline of the [`Call`] bounds everything, waiting for a connection included.
 
-use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,37 +19,28 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
 
-use crate::balancer::{Balancer, Picked, lock};
+use crate::balancer::{Balancer, lock};
+use crate::call::Call;
 use crate::config::{Config, Login};
 use crate::endpoint::{Endpoint, Security};
 use crate::error::Error;
+use crate::lane::Lane;
 use crate::method::{self, Bidirectional, ServerStreaming, Unary};
-use crate::stream::{Receiver, STREAM_QUEUE, Sender, ServerStream};
+use crate::stream::{Receiver, STREAM_QUEUE, Sender};
 
 /// Attempts of one unary call.
 pub const MAX_ATTEMPTS: u32 = 100;
 /// Pause between rounds over a quorum of endpoints.
 const RETRY_PAUSE: Duration = Duration::from_millis(25);
-/// A deadline this close counts as passed when the other side says it passed: clocks and timers differ.
-const DEADLINE_SLACK: Duration = Duration::from_millis(50);
 
 const NOT_SUPPORTED_FOR_LEARNER: &str = "etcdserver: rpc not supported for learner";
 const USER_EMPTY: &str = "etcdserver: user name is empty";
 const INVALID_AUTH_TOKEN: &str = "etcdserver: invalid auth token";
 const AUTH_OLD_REVISION: &str = "etcdserver: revision of auth store is old";
 const AUTH_NOT_ENABLED: &str = "etcdserver: authentication is not enabled";
-
-/// How one call is bounded and marked.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Call {
-    /// When the call ends with [`Error::DeadlineExceeded`]; never, if absent.
-    pub deadline: Option<Instant>,
-    /// Ask the server to fail the call while it knows no leader.
-    pub require_leader: bool,
-}
 
 /// A client of one cluster; clones share its connections.
 #[derive(Debug, Clone)]
@@ -61,31 +51,9 @@ pub struct Client {
 #[derive(Debug)]
 struct Inner {
     config: Config,
-    balancer: Balancer,
+    balancer: Arc<Balancer>,
     /// The token sent with each call; behind a lock because any call may renew it.
     token: Mutex<Option<AsciiMetadataValue>>,
-}
-
-impl Call {
-    /// A call that ends this far from now.
-    #[must_use]
-    pub fn within(timeout: Duration) -> Call {
-        Call { deadline: Instant::now().checked_add(timeout), require_leader: false }
-    }
-
-    /// Runs the future up to the deadline.
-    pub(crate) async fn bound<F: Future>(self, future: F) -> Result<F::Output, Error> {
-        match self.deadline {
-            Some(deadline) => {
-                tokio::time::timeout_at(deadline, future).await.map_err(|_| Error::DeadlineExceeded)
-            }
-            None => Ok(future.await),
-        }
-    }
-
-    fn deadline_reached(self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() + DEADLINE_SLACK >= deadline)
-    }
 }
 
 impl Client {
@@ -99,7 +67,7 @@ impl Client {
         if first.security == Security::Required || config.tls.is_some() {
             return Err(Error::TlsUnsupported(config.endpoints[0].clone()));
         }
-        let balancer = Balancer::new(&config);
+        let balancer = Arc::new(Balancer::new(&config));
         let call =
             if config.dial_timeout.is_zero() { Call::default() } else { Call::within(config.dial_timeout) };
         let client = Client { inner: Arc::new(Inner { config, balancer, token: Mutex::new(None) }) };
@@ -148,25 +116,6 @@ impl Client {
         }
     }
 
-    /// Opens a stream of responses.
-    ///
-    /// # Errors
-    /// As [`Client::call`].
-    pub async fn stream<Req, Resp>(
-        &self,
-        method: &'static ServerStreaming<Req, Resp>,
-        call: Call,
-        request: Req,
-    ) -> Result<ServerStream<Req, Resp>, Error>
-    where
-        Req: Message + Clone + Default + 'static,
-        Resp: Message + Default + 'static,
-    {
-        self.log_in(call).await?;
-        let receiver = self.open(method, call, request.clone()).await?;
-        Ok(ServerStream::new(self.clone(), method, call, request, receiver))
-    }
-
     /// Opens a stream in both directions. The server may wait for the first request before it answers at all, so
     /// that request comes along.
     ///
@@ -185,18 +134,19 @@ impl Client {
         self.log_in(call).await?;
         let (queue, requests) = mpsc::channel(STREAM_QUEUE);
         queue.try_send(first).unwrap_or_else(|_| unreachable!("an empty queue has room for one"));
-        let (picked, mut grpc) = self.ready(call).await?;
+        let (lane, mut grpc) = self.ready(call).await?;
         let request = self.request(call, ReceiverStream::new(requests));
         let codec = ProstCodec::<Req, Resp>::default();
         match call.bound(grpc.streaming(request, path(method.path), codec)).await? {
             Ok(response) => {
-                let receiver = Receiver::new(self.clone(), picked, call, response.into_inner());
+                let receiver = Receiver::new(lane, response.into_inner());
                 Ok((Sender::new(queue), receiver))
             }
-            Err(status) => Err(self.status_error(&picked, call, &status)),
+            Err(status) => Err(lane.error(&status)),
         }
     }
 
+    /// Opens a stream of responses.
     pub(crate) async fn open<Req, Resp>(
         &self,
         method: &ServerStreaming<Req, Resp>,
@@ -207,12 +157,12 @@ impl Client {
         Req: Message + Default + 'static,
         Resp: Message + Default + 'static,
     {
-        let (picked, mut grpc) = self.ready(call).await?;
+        let (lane, mut grpc) = self.ready(call).await?;
         let codec = ProstCodec::<Req, Resp>::default();
         let request = self.request(call, request);
         match call.bound(grpc.server_streaming(request, path(method.path), codec)).await? {
-            Ok(response) => Ok(Receiver::new(self.clone(), picked, call, response.into_inner())),
-            Err(status) => Err(self.status_error(&picked, call, &status)),
+            Ok(response) => Ok(Receiver::new(lane, response.into_inner())),
+            Err(status) => Err(lane.error(&status)),
         }
     }
 
@@ -225,42 +175,32 @@ impl Client {
         Ok(())
     }
 
-    /// Turns a status into an error. One made on this side means that the connection is gone.
-    pub(crate) fn status_error(&self, picked: &Picked, call: Call, status: &Status) -> Error {
-        let ended = matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled);
-        if ended && call.deadline_reached() {
-            return Error::DeadlineExceeded;
-        }
-        if status.source().is_some() {
-            self.inner.balancer.report_broken(picked);
-            return Error::connection_lost();
-        }
-        Error::from_status(status)
-    }
-
     async fn attempt<Req, Resp>(&self, at: &'static str, call: Call, request: Req) -> Result<Resp, Error>
     where
         Req: Message + Default + 'static,
         Resp: Message + Default + 'static,
     {
         self.check_size(&request)?;
-        let (picked, mut grpc) = self.ready(call).await?;
+        let (lane, mut grpc) = self.ready(call).await?;
         let codec = ProstCodec::<Req, Resp>::default();
         match call.bound(grpc.unary(self.request(call, request), path(at), codec)).await? {
             Ok(response) => Ok(response.into_inner()),
-            Err(status) => Err(self.status_error(&picked, call, &status)),
+            Err(status) => Err(lane.error(&status)),
         }
     }
 
     /// A connection that accepts a request now. One that turns out dead before anything was sent is skipped.
-    async fn ready(&self, call: Call) -> Result<(Picked, Grpc<Channel>), Error> {
+    async fn ready(&self, call: Call) -> Result<(Lane, Grpc<Channel>), Error> {
         loop {
             let picked = call.bound(self.inner.balancer.pick()).await?;
             let mut grpc = Grpc::new(picked.channel.clone())
                 .max_decoding_message_size(self.inner.config.recv_limit())
                 .max_encoding_message_size(usize::MAX);
             match call.bound(grpc.ready()).await? {
-                Ok(()) => return Ok((picked, grpc)),
+                Ok(()) => {
+                    let balancer = Arc::clone(&self.inner.balancer);
+                    return Ok((Lane { balancer, picked, call }, grpc));
+                }
                 Err(_) => self.inner.balancer.report_broken(&picked),
             }
         }
@@ -316,7 +256,7 @@ impl Client {
     }
 
     /// Obtains the token of the configured login.
-    async fn log_in(&self, call: Call) -> Result<(), Error> {
+    pub(crate) async fn log_in(&self, call: Call) -> Result<(), Error> {
         let token = match &self.inner.config.login {
             Login::Anonymous => return Ok(()),
             Login::Token(token) => token.clone(),

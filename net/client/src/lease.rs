@@ -9,7 +9,8 @@ use proto::etcdserverpb as pb;
 use tokio::time::Instant;
 use tonic::Code;
 
-use crate::client::{Call, Client};
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::Error;
 use crate::method;
 use crate::stream::{Receiver, Sender};

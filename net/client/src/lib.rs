@@ -10,24 +10,31 @@
 //! in `context deadline exceeded` and not at once.
 //!
 //! Limits: [`MAX_ATTEMPTS`] attempts of one unary call, [`STREAM_QUEUE`] unsent requests on a stream.
-//! Start at [`Client::connect`]; streams are in [`watch`] and [`lease`].
+//! Start at [`Client::connect`]; streams are in [`watch`] and [`lease`], locks and
+//! elections in [`queue`].
 
 mod balancer;
+mod call;
 mod client;
 mod config;
 mod connect;
 pub mod endpoint;
 mod error;
+mod lane;
 pub mod lease;
 pub mod method;
+pub mod queue;
+mod server_stream;
 mod stream;
 pub mod watch;
 
-pub use client::{Call, Client, MAX_ATTEMPTS};
+pub use call::Call;
+pub use client::{Client, MAX_ATTEMPTS};
 pub use config::{Config, Login, Tls};
 pub use connect::go_io_text;
 pub use error::Error;
-pub use stream::{Receiver, STREAM_QUEUE, Sender, ServerStream};
+pub use server_stream::ServerStream;
+pub use stream::{Receiver, STREAM_QUEUE, Sender};
 pub use tonic::Code;
 
 /// The API version this client announces in the `client-api-version` metadata of every call.

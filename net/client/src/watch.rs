@@ -14,7 +14,8 @@ use proto::etcdserverpb as pb;
 use proto::mvccpb::Event;
 use tonic::Code;
 
-use crate::client::{Call, Client};
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::Error;
 use crate::method;
 use crate::stream::{Receiver, Sender};
@@ -40,7 +41,8 @@ pub struct Notification {
     /// The watch ended; [`Notification::error`] tells why.
     pub canceled: bool,
     pub cancel_reason: String,
-    close_error: Option<Error>,
+    /// What ended the stream below it, if the server did not end the watch itself.
+    pub close_error: Option<Error>,
 }
 
 /// Number of a watch of one [`Watcher`], counted from 0 in order of creation.
@@ -56,6 +58,7 @@ pub struct Watcher {
     /// Notifications ready to be taken.
     ready: VecDeque<(WatchNumber, Notification)>,
     backoff: Duration,
+    call: Call,
 }
 
 struct Watch {
@@ -94,8 +97,19 @@ impl Notification {
 }
 
 impl Watcher {
+    /// Watches that end while the server knows no leader.
     #[must_use]
     pub fn new(client: &Client) -> Watcher {
+        Watcher::with_call(client, Call { deadline: None, require_leader: true })
+    }
+
+    /// Watches that go on without a leader, silent as long as it is missing.
+    #[must_use]
+    pub fn without_leader(client: &Client) -> Watcher {
+        Watcher::with_call(client, Call::default())
+    }
+
+    fn with_call(client: &Client, call: Call) -> Watcher {
         Watcher {
             client: client.clone(),
             watches: Vec::new(),
@@ -104,6 +118,7 @@ impl Watcher {
             stream: None,
             ready: VecDeque::new(),
             backoff: BACKOFF_FIRST,
+            call,
         }
     }
 
@@ -226,9 +241,8 @@ impl Watcher {
             sender.send(request).await;
             return Ok(());
         }
-        let call = Call { deadline: None, require_leader: true };
         loop {
-            match self.client.duplex(&method::WATCH, call, request.clone()).await {
+            match self.client.duplex(&method::WATCH, self.call, request.clone()).await {
                 Ok(stream) => {
                     self.stream = Some(stream);
                     return Ok(());

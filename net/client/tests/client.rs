@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use client::lease::KeepAlive;
+use client::queue::Ticket;
 use client::watch::Watcher;
-use client::{Call, Client, Code, Config, Error, Login, method};
+use client::{Call, Client, Code, Config, Error, Login, ServerStream, method};
 use fake::{Fake, Reply};
 use proto::etcdserverpb as pb;
 use proto::mvccpb::{Event, KeyValue};
@@ -173,7 +174,9 @@ async fn a_stream_is_opened_again_only_before_its_first_message() {
     })
     .await;
     let client = client(&server).await;
-    let mut stream = client.stream(&method::SNAPSHOT, within_reason(), pb::SnapshotRequest {}).await.unwrap();
+    let mut stream = ServerStream::open(&client, &method::SNAPSHOT, within_reason(), pb::SnapshotRequest {})
+        .await
+        .unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap().blob, b"a"[..]);
     assert_eq!(stream.next().await.unwrap_err().to_string(), "etcdserver: server stopped");
     assert_eq!(server.calls().len(), 2);
@@ -268,4 +271,34 @@ async fn keeping_alive_ends_with_the_lease() {
 async fn tls_endpoints_are_refused_until_tls_exists() {
     let error = Client::connect(config(&["https://127.0.0.1:1"])).await.unwrap_err();
     assert_eq!(error, Error::TlsUnsupported("https://127.0.0.1:1".into()));
+}
+
+#[tokio::test]
+async fn a_ticket_waits_until_every_older_key_is_deleted() {
+    let ranges = AtomicU32::new(0);
+    let server = Fake::start(move |request| match request.path {
+        "/etcdserverpb.KV/Txn" => {
+            let header = pb::ResponseHeader { revision: 7, ..pb::ResponseHeader::default() };
+            Reply::message(&pb::TxnResponse { header: Some(header), succeeded: true, responses: vec![] })
+        }
+        "/etcdserverpb.KV/Range" => {
+            let wanted: pb::RangeRequest = request.decode();
+            assert_eq!((wanted.max_create_revision, wanted.limit), (6, 1));
+            let older = KeyValue { key: b"l/1"[..].into(), ..KeyValue::default() };
+            let kvs = if ranges.fetch_add(1, Ordering::Relaxed) == 0 { vec![older] } else { vec![] };
+            Reply::message(&pb::RangeResponse { kvs, ..pb::RangeResponse::default() })
+        }
+        _ => {
+            let mut deletion = event(0, 9);
+            deletion.events[0].r#type = 1;
+            Reply::messages_and_wait(&[created(0, 8), event(0, 8), deletion])
+        }
+    })
+    .await;
+    let ticket = Ticket::draw(&client(&server).await, b"l", 10, b"").await.unwrap();
+    assert_eq!((ticket.key.as_slice(), ticket.revision), (&b"l/a"[..], 7));
+    assert!(ticket.wait_for_head().await.unwrap(), "there was an older key");
+    let paths = server.calls();
+    let names: Vec<&str> = paths.iter().map(|path| path.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["Txn", "Range", "Watch", "Range"]);
 }

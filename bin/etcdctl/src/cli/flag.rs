@@ -177,6 +177,14 @@ impl Flags {
     }
 
     #[must_use]
+    pub fn uint(&self, name: &str) -> u64 {
+        match self.entry(name).value {
+            Value::Uint(value) => value,
+            _ => unreachable!("--{name} is no uint"),
+        }
+    }
+
+    #[must_use]
     pub fn string(&self, name: &str) -> &str {
         match &self.entry(name).value {
             Value::String(value) => value,

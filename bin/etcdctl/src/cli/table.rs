@@ -281,7 +281,7 @@ const LOCK: Command = Command {
         "lock <lockname> [exec-command arg1 arg2 ...]",
         "Takes a lock and holds it",
         &[Flag::new("ttl", Kind::Int, "10", "seconds the lock outlives a lost client")],
-        Action::NotBuilt,
+        Action::Lock,
     )
 };
 
@@ -291,7 +291,7 @@ const ELECT: Command = Command {
         "elect <election-name> [proposal]",
         "Takes part in an election, or watches it",
         &[Flag::bool("listen", "watch the election").short('l')],
-        Action::NotBuilt,
+        Action::Elect,
     )
 };
 
@@ -441,7 +441,7 @@ const MAKE_MIRROR: Command = Command {
             Flag::string("dest-user", "", "name[:password] for the destination"),
             Flag::string("dest-password", "", "password for the destination"),
         ],
-        Action::NotBuilt,
+        Action::MakeMirror,
     )
 };
 

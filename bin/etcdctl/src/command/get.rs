@@ -1,6 +1,6 @@
 //! `get`.
 
-use client::{Call, Client, Error, method};
+use client::{Call, Client, Error, ServerStream, method};
 use proto::etcdserverpb as pb;
 use proto::etcdserverpb::range_request::{SortOrder, SortTarget};
 
@@ -41,7 +41,7 @@ async fn streamed(
     call: Call,
     request: pb::RangeRequest,
 ) -> Result<pb::RangeResponse, Error> {
-    let mut stream = client.stream(&method::RANGE_STREAM, call, request).await?;
+    let mut stream = ServerStream::open(client, &method::RANGE_STREAM, call, request).await?;
     let mut whole = pb::RangeResponse::default();
     while let Some(part) = stream.next().await? {
         let Some(part) = part.range_response else { continue };

@@ -5,17 +5,22 @@
 
 mod alarm;
 mod auth;
+mod child;
 mod compaction;
 pub mod completion;
 mod del;
 mod downgrade;
+mod elect;
 mod endpoint;
 mod get;
 mod lease;
+mod lock;
+mod make_mirror;
 mod member;
 mod move_leader;
 mod put;
 mod role;
+mod seat;
 mod snapshot;
 mod txn;
 mod user;
@@ -90,6 +95,9 @@ async fn dispatch(mut run: Invocation, argv: &[Arg]) -> Outcome {
         Action::RoleList => role::list(run).await,
         Action::RoleGrantPermission => role::grant_permission(run).await,
         Action::RoleRevokePermission => role::revoke_permission(run).await,
+        Action::Lock => lock::run(run).await,
+        Action::Elect => elect::run(run).await,
+        Action::MakeMirror => make_mirror::run(run).await,
         Action::Version => version(),
         Action::Completion => completion::script(run),
         Action::Options => options(),

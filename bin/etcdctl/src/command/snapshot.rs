@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use client::{Call, Client, method};
+use client::{Call, Client, ServerStream, method};
 use proto::etcdserverpb as pb;
 
 use super::{bad_args, text};
@@ -86,7 +86,8 @@ async fn receive(
     start: Instant,
 ) -> Result<String, Failure> {
     let wire = |error: client::Error| Failure::new(exit::ERROR, error);
-    let mut stream = client.stream(&method::SNAPSHOT, call, pb::SnapshotRequest {}).await.map_err(wire)?;
+    let mut stream =
+        ServerStream::open(client, &method::SNAPSHOT, call, pb::SnapshotRequest {}).await.map_err(wire)?;
     info("opened snapshot stream; downloading", &[]);
     let mut version = None;
     let mut size = 0;

@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::io::BufRead as _;
 use std::os::unix::ffi::OsStringExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use client::watch::{Notification, WatchNumber, Watcher};
 use proto::etcdserverpb as pb;
 use proto::mvccpb::{Event, KeyValue, event::EventType};
 use tokio::sync::mpsc;
 
+use super::child::{signal_text, spawn_text};
 use crate::cli::flag::Flags;
 use crate::cli::parse::{Arg, parse};
 use crate::cli::resolve::{HELP, Invocation};
@@ -18,10 +19,7 @@ use crate::exit::{self, Failure, Outcome};
 use crate::go::quote::quote;
 use crate::go::scan::words;
 use crate::print::{Printer, write_line};
-use crate::session::Session;
-
-pub const KEY_VARIABLE: &str = "ETCDCTL_WATCH_KEY";
-pub const END_VARIABLE: &str = "ETCDCTL_WATCH_RANGE_END";
+use crate::session::{Session, WATCH_END, WATCH_KEY};
 
 /// Interactive lines read ahead of the watches.
 const LINE_QUEUE: usize = 16;
@@ -47,9 +45,9 @@ struct Defaults {
 impl Defaults {
     fn read() -> Result<Defaults, Failure> {
         let variable = |name| std::env::var_os(name).unwrap_or_default().into_vec();
-        let defaults = Defaults { key: variable(KEY_VARIABLE), end: variable(END_VARIABLE) };
+        let defaults = Defaults { key: variable(WATCH_KEY), end: variable(WATCH_END) };
         if defaults.key.is_empty() && !defaults.end.is_empty() {
-            let text = format!("{KEY_VARIABLE} is empty but got {END_VARIABLE}={}", quote(&defaults.end));
+            let text = format!("{WATCH_KEY} is empty but got {WATCH_END}={}", quote(&defaults.end));
             return Err(super::bad_args(text));
         }
         Ok(defaults)
@@ -98,16 +96,16 @@ fn run_command(command: &[Arg], notification: &Notification) -> Outcome {
     for event in &notification.events {
         let result = Command::new(OsString::from_vec(program.clone()))
             .args(args.iter().cloned().map(OsString::from_vec))
+            .stdin(Stdio::null())
             .envs(environment(event, notification.header.revision))
             .status();
         let error = match result {
             Ok(status) if status.success() => continue,
-            Ok(status) => status
-                .code()
-                .map_or_else(|| "signal: killed".to_owned(), |code| format!("exit status {code}")),
-            Err(_) => {
-                format!("exec: {}: executable file not found in $PATH", quote(program))
-            }
+            Ok(status) => match status.code() {
+                Some(code) => format!("exit status {code}"),
+                None => signal_text(status),
+            },
+            Err(error) => spawn_text(program, &error),
         };
         let shown: Vec<String> = command.iter().map(|word| quote(word)).collect();
         eprintln!("command [{}] error ({error})", shown.join(" "));

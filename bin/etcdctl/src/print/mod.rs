@@ -9,6 +9,8 @@ mod alarm;
 mod auth;
 mod endpoint;
 mod fields;
+#[cfg(test)]
+mod golden;
 mod json;
 mod kv;
 mod lease;
