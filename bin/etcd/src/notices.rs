@@ -8,6 +8,11 @@ use std::{path::Path, time::Duration};
 /// A sync that takes longer is worth a line.
 const SLOW_SYNC: Duration = Duration::from_secs(1);
 
+pub fn listening(config: &Config) {
+    log::info!("listen-peer-urls":serde = config.listen.peer_urls; "configuring peer listeners");
+    log::info!("listen-client-urls":serde = config.listen.client_urls; "configuring client listeners");
+}
+
 pub fn opened(config: &Config, opened: &Opened) {
     let root = opened.state.root();
     log::info!(path:% = config.member.backend_path().display(); "opened backend db");

@@ -94,7 +94,7 @@ fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, restart::Error>
 }
 
 fn initial_cluster(config: &Config) -> Result<NewCluster, restart::Error> {
-    let initial = config.cluster.initial_members().map_err(restart::Error::Flags)?;
+    let initial = startup::founders(config).map_err(restart::Error::Flags)?;
     let texts = |urls: &[crate::url::Url]| urls.iter().map(|url| url.as_str().to_owned()).collect();
     let members =
         initial.0.iter().map(|(name, urls)| InitialMember { name: name.clone(), peer_urls: texts(urls) });
@@ -121,13 +121,21 @@ impl Running {
         let clock = Clock::start();
         let mut server = Server::new(table(), limits(&config)).map_err(|e| e.to_string())?;
         let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
+        notices::listening(&config);
         for listener in startup::client_listeners(&config.listen)? {
             server.listen_with(listener.address, options).map_err(|e| cannot_listen(&listener, &e))?;
         }
+        startup::log_summary(&config)?;
+        config.log_limits();
         startup::prepare_directories(&config.member)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let opened = open(&config, &disk).map_err(|e| e.to_string())?;
+        let opened = open(&config, &disk).map_err(|e| {
+            log::error!(error:err = e; "bootstrap failed");
+            e.to_string()
+        })?;
+        config.log_quota();
         notices::opened(&config, &opened);
+        config.log_replacements();
 
         let (done_in, done) = mpsc::channel();
         let waker = server.waker().map_err(|e| e.to_string())?;

@@ -30,12 +30,11 @@ fn defaults_are_those_of_etcd() {
 fn zeros_mean_the_default_and_bounds_hold() {
     let found = config(
         "--snapshot-count 0 --snapshot-catchup-entries 0 --warning-unary-request-duration 0 \
-         --watch-progress-notify-interval 1ms --quota-backend-bytes -1 --warning-apply-duration -1s \
+         --watch-progress-notify-interval 1ms --quota-backend-bytes -1 \
          --heartbeat-interval 30 --election-timeout 200",
     );
     assert_eq!((found.storage.snapshot_count, found.storage.catchup_entries), (10_000, 5_000));
     assert_eq!(found.observe.slow_request, Duration::from_millis(300));
-    assert_eq!(found.observe.slow_apply, Duration::ZERO);
     assert_eq!(found.observe.progress_notify_interval, Duration::from_millis(100));
     assert_eq!(found.storage.quota_bytes, None);
     assert_eq!((found.timing.election_ticks, found.timing.election_timeout().as_millis()), (6, 180));
@@ -142,6 +141,9 @@ fn what_is_not_built_is_refused_and_its_default_is_not() {
         ("--feature-gates InitialCorruptCheck=true", "feature-gates"),
         ("--backend-bbolt-freelist-type array", "backend-bbolt-freelist-type"),
         ("--config-file x", "config-file"),
+        ("--force-new-cluster", "force-new-cluster"),
+        ("--listen-metrics-urls http://127.0.0.1:1", "listen-metrics-urls"),
+        ("--warning-unary-request-duration 1s", "warning-unary-request-duration"),
         ("--bootstrap-defrag-threshold-megabytes 1", "bootstrap-defrag-threshold-megabytes"),
     ] {
         assert_eq!(error(line), format!("--{flag} is not supported by this build yet"));

@@ -73,6 +73,11 @@ pub fn identify_data_dir(dir: &Path) -> Result<DirType, ExitCode> {
     }
 }
 
+/// Whether the member has a log: flags on founding a cluster then no longer count.
+pub fn is_initialized(member: &Member) -> bool {
+    list(&member.wal_dir()).is_ok_and(|names| names.iter().any(|name| name.ends_with(".wal")))
+}
+
 /// The names in a directory, sorted; none if it does not exist.
 fn list(dir: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(dir) {
@@ -189,6 +194,18 @@ mod tests {
         assert_eq!(identify_data_dir(&dir), Err(ExitCode::from(2)));
         fs::write(scratch.0.join("file"), "").expect("written");
         assert_eq!(identify_data_dir(&scratch.0.join("file")), Err(ExitCode::from(1)));
+    }
+
+    #[test]
+    fn a_member_with_a_log_is_initialized() {
+        let scratch = Scratch::new("log");
+        let member = Member { name: "m".to_string(), data_dir: scratch.0.clone(), wal_dir: None };
+        assert!(!is_initialized(&member));
+        fs::create_dir_all(member.wal_dir()).expect("made");
+        fs::write(member.wal_dir().join("0.tmp"), "").expect("written");
+        assert!(!is_initialized(&member));
+        fs::write(member.wal_dir().join("0000000000000000-0000000000000000.wal"), "").expect("written");
+        assert!(is_initialized(&member));
     }
 
     #[test]

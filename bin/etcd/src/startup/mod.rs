@@ -2,9 +2,11 @@
 //! which addresses to listen on, and the line that sums up the configuration. Opens no data file.
 
 mod data_dir;
+mod founding;
 mod listeners;
 mod summary;
 
-pub use data_dir::{DirType, identify_data_dir, prepare_directories, prepare_directory};
+pub use data_dir::{DirType, identify_data_dir, is_initialized, prepare_directories, prepare_directory};
+pub use founding::founders;
 pub use listeners::{Listener, client_listeners, metrics_listeners, peer_listeners};
 pub use summary::log_summary;

@@ -1,6 +1,7 @@
 //! The line `starting an etcd server`: the whole configuration, in etcd's fields and order. Its tests (and other
 //! people's) look for parts of the raw text.
 
+use super::data_dir::is_initialized;
 use crate::{
     config::{Config, InitialMembers},
     notation::GoDuration,
@@ -10,10 +11,10 @@ use crate::{
 const MESSAGE: &str = "starting an etcd server";
 const QUOTA_BYTES_DEFAULT: i64 = 2 << 30;
 
-/// Writes the line. `initial` is what the cluster is founded with; `None` for a member that has a log already. The
-/// error is that of a retention that cannot be read.
-pub fn log_summary(config: &Config, initial: Option<&InitialMembers>) -> Result<(), String> {
-    let fields = fields(config, initial)?;
+/// Writes the line. The error is that of founders or of a retention that cannot be read.
+pub fn log_summary(config: &Config) -> Result<(), String> {
+    let initial = if is_initialized(&config.member) { None } else { Some(config.cluster.initial_members()?) };
+    let fields = fields(config, initial.as_ref())?;
     log::logger().log(
         &log::Record::builder()
             .level(log::Level::Info)
@@ -28,7 +29,8 @@ pub fn log_summary(config: &Config, initial: Option<&InitialMembers>) -> Result<
     Ok(())
 }
 
-/// Fields in order. A list of pairs and not the macro: there are 62.
+/// Fields in order; `initial` is what the cluster is founded with, `None` for a member that has a log. A list of
+/// pairs and not the macro: there are 62.
 fn fields(config: &Config, initial: Option<&InitialMembers>) -> Result<Fields, String> {
     let mut fields = Fields::default();
     process_fields(&mut fields);

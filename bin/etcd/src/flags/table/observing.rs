@@ -18,7 +18,8 @@ pub const ROWS: &[Row] = &[
         Monitoring,
         "Further URLs on which to serve metrics and health.",
     )
-    .unit("URLs"),
+    .unit("URLs")
+    .not_yet(),
     row("logger", Kind::Text, "zap", Logging, "Kind of log; only zap is known."),
     row("log-outputs", Kind::TextSet, "default", Logging, "Where to log to: default, stderr, stdout, files."),
     row(
@@ -40,7 +41,8 @@ pub const ROWS: &[Row] = &[
         Logging,
         "A request that takes longer is logged; 0 for the default.",
     )
-    .unit("duration"),
+    .unit("duration")
+    .only(&["0s"]),
     row("enable-distributed-tracing", Kind::Bool, "false", Tracing, "Export traces by OTLP.").not_yet(),
     row("distributed-tracing-address", Kind::Text, "localhost:4317", Tracing, "Where to export traces to.")
         .unit("host:port")

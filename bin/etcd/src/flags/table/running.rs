@@ -35,7 +35,8 @@ pub const ROWS: &[Row] = &[
         Features,
         "Revisions that compaction removes at once, 0 for 1000.",
     )
-    .unit("revisions"),
+    .unit("revisions")
+    .not_yet(),
     row(
         "peer-skip-client-san-verification",
         Kind::Bool,
@@ -60,7 +61,8 @@ pub const ROWS: &[Row] = &[
         Features,
         "A request that applies longer is logged.",
     )
-    .unit("duration"),
+    .unit("duration")
+    .not_yet(),
     row(
         "bootstrap-defrag-threshold-megabytes",
         Kind::Uint,
@@ -96,7 +98,8 @@ pub const ROWS: &[Row] = &[
         "Entries kept in memory for members that lag behind.",
     )
     .unit("entries"),
-    row("force-new-cluster", Kind::Bool, "false", Unsafe, "Drop all other members and go on alone."),
+    row("force-new-cluster", Kind::Bool, "false", Unsafe, "Drop all other members and go on alone.")
+        .not_yet(),
     row("unsafe-no-fsync", Kind::Bool, "false", Unsafe, "Do not wait for the disk. Loses data in a crash."),
     row("config-file", Kind::Text, "", Hidden, "").unit("path").no_yaml().not_yet(),
     row("version", Kind::Bool, "false", Hidden, "").no_yaml(),
