@@ -195,6 +195,7 @@ impl Running {
             let timeout = self.timeout();
             self.server.poll(Some(timeout), &mut events).map_err(|e| e.to_string())?;
             let now_ms = self.clock.now_ms();
+            self.member.set_time(now_ms);
             for event in events.drain(..) {
                 self.event(event, now_ms);
             }

@@ -187,6 +187,11 @@ impl Member {
         self.applied_index
     }
 
+    /// What time it is, for the calls that follow. [`Member::turn`] is told on its own.
+    pub fn set_time(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
     /// One heartbeat interval has passed.
     pub fn tick(&mut self) {
         self.consensus.tick();

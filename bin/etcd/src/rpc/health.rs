@@ -1,6 +1,6 @@
 //! The standard gRPC health service. Only the empty service name has a status: SERVING.
 
-use super::{Desk, Edge, decode, status};
+use super::{Desk, Edge, decode, decode_for_stream, status};
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use prost::Message;
@@ -43,7 +43,7 @@ impl Edge {
         body: Bytes,
         desk: &mut Desk<'_>,
     ) -> Result<(), Status> {
-        let request: HealthCheckRequest = decode(body)?;
+        let request: HealthCheckRequest = decode_for_stream(body)?;
         let known = request.service.is_empty();
         let status = if known { ServingStatus::Serving } else { ServingStatus::ServiceUnknown };
         desk.server.send(id, |out| response(status).encode(out).expect("BytesMut grows"));

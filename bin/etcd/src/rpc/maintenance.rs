@@ -1,6 +1,6 @@
 //! Maintenance: status, alarms, hashes, backups and defragmentation.
 
-use super::{Desk, Edge, calls::Deadline, decode, headers, status};
+use super::{Desk, Edge, calls::Deadline, decode, decode_for_stream, headers, status};
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use member::{
@@ -174,7 +174,7 @@ impl Edge {
     }
 
     pub(super) fn snapshot(&mut self, id: CallId, body: Bytes, desk: &mut Desk<'_>) -> Result<(), Status> {
-        let _: pb::SnapshotRequest = decode(body)?;
+        let _: pb::SnapshotRequest = decode_for_stream(body)?;
         let batch = desk.member.force_commit(desk.out);
         self.maintenance.after_commit.push((batch, id, AfterCommit::Backup));
         Ok(())

@@ -229,3 +229,8 @@ impl Edge {
 fn decode<M: Message + Default>(body: Bytes) -> Result<M, Status> {
     M::decode(body).map_err(|error| status::undecodable(&error))
 }
+
+/// As [`decode`], for a method that answers with a stream: the text differs.
+fn decode_for_stream<M: Message + Default>(body: Bytes) -> Result<M, Status> {
+    M::decode(body).map_err(|error| status::undecodable_in_stream(&error))
+}

@@ -3,7 +3,7 @@
 use super::{
     Desk, Edge,
     calls::{Deadline, Read},
-    decode, headers, status,
+    decode, decode_for_stream, headers, status,
 };
 use ::rpc::{CallId, Server, Status};
 use bytes::Bytes;
@@ -90,7 +90,7 @@ impl Edge {
         by: Deadline,
         desk: &mut Desk<'_>,
     ) -> Result<(), Status> {
-        let request: pb::RangeRequest = decode(body)?;
+        let request: pb::RangeRequest = decode_for_stream(body)?;
         check::range_stream(&request).map_err(status::of_invalid)?;
         if request.serializable {
             self.stream_now(id, request, desk);
