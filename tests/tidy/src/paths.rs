@@ -21,12 +21,17 @@ pub(crate) fn check(tree: &Tree) -> Vec<String> {
 fn has_path(line: &str, root: &str) -> bool {
     let path = format!("/{root}");
     line.match_indices(&path).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
+        let head = &line[..at];
+        // `"$dir"/root` goes on after a quote that closes.
+        let closing = head.ends_with('"') && head.matches('"').count().is_multiple_of(2);
+        let before = head.chars().next_back();
         let after = line[at + path.len()..].chars().next();
         // `a/root` and `https://root` are no absolute paths; `/rooted` has another first part.
         let inside =
             |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '~' | '}' | ')' | '*' | '>');
-        !before.is_some_and(inside) && !after.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+        !closing
+            && !before.is_some_and(inside)
+            && !after.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
     })
 }
 
@@ -41,9 +46,16 @@ mod tests {
                 let text = line.replace("ROOT", root);
                 assert!(has_path(&text, root), "{text}");
             }
-            for line in
-                ["a/ROOT/b", "https://x/ROOT", "/ROOTed/x", "../ROOT", "$DIR/ROOT", "${DIR}/ROOT/x", "ROOT/x"]
-            {
+            for line in [
+                "a/ROOT/b",
+                "https://x/ROOT",
+                "/ROOTed/x",
+                "../ROOT",
+                "$DIR/ROOT",
+                "cp \"$dir\"/ROOT/x",
+                "${DIR}/ROOT/x",
+                "ROOT/x",
+            ] {
                 let text = line.replace("ROOT", root);
                 assert!(!has_path(&text, root), "{text}");
             }
