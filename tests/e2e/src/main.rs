@@ -65,6 +65,9 @@ async fn compare(
     let data = arguments.directory.join(path.file_stem().ok_or("a script has a name")?);
     let answers = session::run(&script, schema, server, &data, arguments.port).await?;
     if arguments.rewrite {
+        if let Some(answer) = answers.iter().find(|answer| answer.starts_with("FAILED")) {
+            return Err(format!("not recorded: {answer}"));
+        }
         std::fs::write(path, script::write(&script, &answers)).map_err(|e| e.to_string())?;
         return Ok((answers.len(), 0));
     }

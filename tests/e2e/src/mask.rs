@@ -69,6 +69,9 @@ pub fn mask(message: &mut DynamicMessage, known: &Known) {
         let hidden = NUMBERS.contains(&(name.as_str(), field.name()));
         let token = name == "etcdserverpb.AuthenticateResponse" && field.name() == "token";
         let value = message.get_field_mut(&field);
+        if let (Value::List(members), "members") = (&mut *value, field.name()) {
+            by_url(members);
+        }
         match value {
             Value::U64(number) if hidden => *number = (*number).min(1),
             Value::U32(number) if hidden => *number = (*number).min(1),
@@ -107,6 +110,17 @@ fn mask_value(value: &mut Value, known: &Known) {
         | Value::F32(_)
         | Value::F64(_)
         | Value::EnumNumber(_) => {}
+    }
+}
+
+/// Members come in the order of their IDs, which contain the time: checked here, then ordered by URL.
+fn by_url(members: &mut [Value]) {
+    let field = |member: &Value, name: &str| {
+        member.as_message().and_then(|m| m.get_field_by_name(name)).map(std::borrow::Cow::into_owned)
+    };
+    let ids: Vec<_> = members.iter().map(|m| field(m, "ID").and_then(|id| id.as_u64())).collect();
+    if ids.is_sorted() {
+        members.sort_by_key(|member| format!("{:?}", field(member, "peerURLs")));
     }
 }
 

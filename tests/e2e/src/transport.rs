@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 /// No awaited message may take longer.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a script cannot go on.
 pub type Failure = String;
