@@ -9,12 +9,14 @@ mod identity;
 mod json;
 mod reconfig;
 mod row;
+mod upgrade;
 mod urls;
 mod v2store;
 
 pub use conf_change::{Change, add_context, promote_context, update_context};
 pub use identity::{cluster_id, member_id};
 pub use reconfig::NotEnoughStarted;
+pub use upgrade::DowngradeRefusal;
 pub use urls::{BadUrls, peer_urls};
 
 use crate::{Error, Version, rows};

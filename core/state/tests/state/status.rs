@@ -1,6 +1,6 @@
 //! Codes and texts against the contract.
 
-use state::{Reject, kv::Invalid};
+use state::{Reject, kv::Invalid, member::DowngradeRefusal};
 use std::collections::HashMap;
 
 /// Row name to (code, text).
@@ -53,5 +53,23 @@ fn malformed_requests() {
         (Invalid::StreamFilter, "wire:rangestream-filter"),
     ] {
         assert_eq!(Some(&invalid.status()), contract.get(row), "{invalid:?}");
+    }
+}
+
+#[test]
+fn refused_downgrades() {
+    let contract = contract();
+    for (refusal, row) in [
+        (DowngradeRefusal::WrongFormat, "WrongDowngradeVersionFormat"),
+        (DowngradeRefusal::VersionUnavailable, "ClusterVersionUnavailable"),
+        (DowngradeRefusal::InvalidTarget, "InvalidDowngradeTargetVersion"),
+        (DowngradeRefusal::InProcess, "DowngradeInProcess"),
+    ] {
+        let (code, text) = refusal.status();
+        assert_eq!(
+            Some(&(code, text.as_str())),
+            contract.get(format!("ErrGRPC{row}").as_str()),
+            "{refusal:?}"
+        );
     }
 }
