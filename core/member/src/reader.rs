@@ -96,7 +96,7 @@ pub fn run(job: ReadJob) -> Result<ReadDone, state::Error> {
     Ok(match job {
         ReadJob::History(HistoryJob { view, pass }) => {
             let (changes, next) =
-                mvcc::history(&view, pass.from, pass.to, REVISIONS_PER_PASS_MAX).map_err(fault)?;
+                mvcc::history(&view, pass.from, pass.to + 1, REVISIONS_PER_PASS_MAX).map_err(fault)?;
             ReadDone::History { pass, changes, next }
         }
         ReadJob::Range { tag, fetch } => ReadDone::Range { tag, reply: fetch.run()? },
