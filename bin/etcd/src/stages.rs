@@ -50,7 +50,7 @@ impl Signal {
 
 #[derive(Debug)]
 enum LogWork {
-    Job(LogJob),
+    Job(Box<LogJob>),
     SegmentReady,
     Stop,
 }
@@ -102,7 +102,7 @@ impl Stages {
     }
 
     pub fn log(&self, job: LogJob) {
-        let _ = self.log.send(LogWork::Job(job));
+        let _ = self.log.send(LogWork::Job(Box::new(job)));
     }
 
     pub fn commit(&self, batch: Batch) {
@@ -143,7 +143,7 @@ fn write_log(
         let mut stop = false;
         for work in std::iter::once(first).chain(queue.try_iter()) {
             match work {
-                LogWork::Job(job) => jobs.push(job),
+                LogWork::Job(job) => jobs.push(*job),
                 LogWork::SegmentReady => {
                     writer.segment_ready();
                     asked = None;

@@ -208,7 +208,7 @@ impl Member {
         if gap > APPLY_GAP_MAX {
             return Err(Refused::TooManyRequests);
         }
-        let id = self.ids.next();
+        let id = self.ids.draw();
         let data = proposal::encode(id, payload);
         if data.len() > self.settings.request_bytes_max {
             return Err(Refused::TooLarge);
@@ -221,7 +221,7 @@ impl Member {
 
     /// An ID for a request that needs one before it is proposed (a lease without an ID).
     pub fn next_id(&mut self) -> u64 {
-        self.ids.next()
+        self.ids.draw()
     }
 
     /// Joins the next read round; the token comes back readable, or cut off.

@@ -19,7 +19,7 @@ impl RequestIds {
         RequestIds { prefix: member_id << SUFFIX_BITS, suffix }
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.suffix += 1;
         self.prefix | (self.suffix & ((1 << SUFFIX_BITS) - 1))
     }
@@ -32,17 +32,17 @@ mod tests {
     #[test]
     fn layout_and_carry() {
         let mut ids = RequestIds::new(0xabcd_1234, 0x12_3456_789a);
-        assert_eq!(ids.next(), 0x1234_1234_5678_9a01);
+        assert_eq!(ids.draw(), 0x1234_1234_5678_9a01);
         for _ in 0..255 {
-            ids.next();
+            ids.draw();
         }
-        assert_eq!(ids.next(), 0x1234_1234_5678_9b01);
+        assert_eq!(ids.draw(), 0x1234_1234_5678_9b01);
     }
 
     #[test]
     fn ids_of_different_members_and_lives_differ() {
-        let a = RequestIds::new(0x12, 1000).next();
-        assert_ne!(a, RequestIds::new(0x13, 1000).next());
-        assert_ne!(a, RequestIds::new(0x12, 1001).next());
+        let a = RequestIds::new(0x12, 1000).draw();
+        assert_ne!(a, RequestIds::new(0x13, 1000).draw());
+        assert_ne!(a, RequestIds::new(0x12, 1001).draw());
     }
 }

@@ -65,10 +65,10 @@ impl Jobs {
     /// Goes on with what a commit or a client's pace has held up.
     pub fn step(&mut self, desk: &mut Desk<'_>) {
         let committed = desk.member.batches_committed();
-        let (ready, waiting) =
+        let (ready, waiting): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.after_commit).into_iter().partition(|(n, _, _)| *n <= committed);
         self.after_commit = waiting;
-        for (_, id, what) in Vec::from(ready) {
+        for (_, id, what) in ready {
             match what {
                 AfterCommit::Hash => {
                     let root = desk.member.state().root().clone();
@@ -77,11 +77,11 @@ impl Jobs {
                 AfterCommit::Backup => self.begin_backup(id, desk),
             }
         }
-        let (ready, waiting) = std::mem::take(&mut self.backups)
+        let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.backups)
             .into_iter()
             .partition(|(id, _, _)| desk.server.backlog(*id) < BACKUP_BACKLOG_BYTES_MAX);
         self.backups = waiting;
-        for (id, image, version) in Vec::from(ready) {
+        for (id, image, version) in ready {
             self.versions.insert(id, version);
             self.send_away(id, Away::Backup, |tag| ReadJob::Image { tag, image }, desk);
         }

@@ -121,8 +121,8 @@ pub fn message_out(message: eraftpb::Message) -> raftpb::Message {
 }
 
 pub fn snapshot_in(snapshot: &raftpb::Snapshot) -> eraftpb::Snapshot {
-    let mut out = eraftpb::Snapshot::default();
-    out.data = snapshot.data.clone().unwrap_or_default();
+    let data = snapshot.data.clone().unwrap_or_default();
+    let mut out = eraftpb::Snapshot { data, ..Default::default() };
     if let Some(metadata) = &snapshot.metadata {
         let to = out.mut_metadata();
         to.index = metadata.index();
@@ -158,11 +158,7 @@ pub fn conf_state_out(state: &eraftpb::ConfState) -> raftpb::ConfState {
 }
 
 pub fn hard_state_in(state: &raftpb::HardState) -> eraftpb::HardState {
-    let mut out = eraftpb::HardState::default();
-    out.term = state.term();
-    out.vote = state.vote();
-    out.commit = state.commit();
-    out
+    eraftpb::HardState { term: state.term(), vote: state.vote(), commit: state.commit(), ..Default::default() }
 }
 
 pub fn hard_state_out(state: &eraftpb::HardState) -> raftpb::HardState {
