@@ -395,7 +395,7 @@ impl Member {
             }
             Some(Effect::ClusterVersion(to)) => {
                 out.notices.push(Notice::ClusterVersion { from: None, to });
-                self.next_version_ms = self.now_ms;
+                self.versions(out);
             }
             Some(Effect::Compaction { physical }) => {
                 self.compacting = true;

@@ -5,7 +5,7 @@
 
 use crate::outputs::HistoryJob;
 use backend::{HashScope, ReadTx};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use mvcc::{
     Change, HashKv, HashWork,
     watch::{CatchUp, REVISIONS_PER_PASS_MAX},
@@ -75,11 +75,25 @@ impl ImageReader {
         self.finished
     }
 
+    /// A full chunk, or what is left: the image itself comes in pieces of its own.
+    fn fill(&mut self) -> backend::Result<Bytes> {
+        let first = self.image.read(IMAGE_CHUNK_BYTES)?;
+        if first.len() == IMAGE_CHUNK_BYTES || self.image.remaining() == 0 {
+            return Ok(first);
+        }
+        let mut chunk = BytesMut::with_capacity(IMAGE_CHUNK_BYTES);
+        chunk.extend_from_slice(&first);
+        while chunk.len() < IMAGE_CHUNK_BYTES && self.image.remaining() > 0 {
+            chunk.extend_from_slice(&self.image.read(IMAGE_CHUNK_BYTES - chunk.len())?);
+        }
+        Ok(chunk.freeze())
+    }
+
     fn next(&mut self) -> backend::Result<Option<Chunk>> {
         if self.finished {
             return Ok(None);
         }
-        let bytes = self.image.read(IMAGE_CHUNK_BYTES)?;
+        let bytes = self.fill()?;
         if bytes.is_empty() {
             self.finished = true;
             let digest = std::mem::take(&mut self.hash).finalize();

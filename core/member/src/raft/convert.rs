@@ -158,7 +158,12 @@ pub fn conf_state_out(state: &eraftpb::ConfState) -> raftpb::ConfState {
 }
 
 pub fn hard_state_in(state: &raftpb::HardState) -> eraftpb::HardState {
-    eraftpb::HardState { term: state.term(), vote: state.vote(), commit: state.commit(), ..Default::default() }
+    eraftpb::HardState {
+        term: state.term(),
+        vote: state.vote(),
+        commit: state.commit(),
+        ..Default::default()
+    }
 }
 
 pub fn hard_state_out(state: &eraftpb::HardState) -> raftpb::HardState {
