@@ -15,6 +15,7 @@ mod file;
 mod freelist;
 mod meta;
 mod page;
+mod placement;
 mod read;
 mod root;
 mod scan;

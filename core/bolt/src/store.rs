@@ -4,15 +4,15 @@
 //! known only after reopening.
 
 use crate::{
-    Error, Options, ReadTx, Result, WriteTx,
+    Error, Options, ReadTx, Result,
     cache::PageCache,
     file::PagedFile,
     freelist::{Extent, FreePages},
     meta::{META_BYTES, Meta, NO_FREELIST},
     page::{Encoder, FREELIST_FLAG, Header, PAGE_SIZES, Page},
+    placement::Placement,
     root::Root,
     scan,
-    write::Placement,
 };
 use disk::{Disk, File, LockKind, OpenMode};
 use std::{
@@ -87,11 +87,10 @@ impl Store {
         ReadTx { root: self.root.clone() }
     }
 
-    /// Begins the write transaction. Dropping it without `commit` discards the changes.
-    pub fn begin(&mut self) -> WriteTx<'_> {
+    /// Takes note of readers that have ended since: their pages may be reused.
+    pub(crate) fn unblock(&mut self) {
         let open = self.open_txids();
         self.free.unblock(&open);
-        WriteTx::new(self)
     }
 
     pub(crate) fn root(&self) -> &Arc<Root> {

@@ -16,7 +16,6 @@ use crate::{
 use bytes::Bytes;
 use edit::Edit;
 use node::{Leaf, Node};
-pub(crate) use spill::Placement;
 
 /// The write transaction. Reads see its own changes.
 #[derive(Debug)]
@@ -42,8 +41,16 @@ struct Tree {
     append: bool,
 }
 
+impl Store {
+    /// Begins the write transaction. Dropping it without `commit` discards the changes.
+    pub fn begin(&mut self) -> WriteTx<'_> {
+        self.unblock();
+        WriteTx::new(self)
+    }
+}
+
 impl<'a> WriteTx<'a> {
-    pub(crate) fn new(store: &'a mut Store) -> WriteTx<'a> {
+    fn new(store: &'a mut Store) -> WriteTx<'a> {
         let base = store.root().clone();
         let root = Node::Page(base.meta.root);
         WriteTx { store, edit: Edit::new(base), root, trees: Vec::new(), last: 0 }

@@ -1,4 +1,7 @@
 //! Integration tests of the bolt crate.
+
+#![expect(clippy::disallowed_methods, reason = "tests keep files of their own; the core does not")]
+
 mod conformance;
 mod crash;
 mod damage;

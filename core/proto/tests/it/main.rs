@@ -1,5 +1,7 @@
 //! The `.proto` files against the contract tables, and the generated Rust against the `.proto` files.
 
+#![expect(clippy::disallowed_methods, reason = "tests keep files of their own; the core does not")]
+
 mod contract;
 mod generated;
 

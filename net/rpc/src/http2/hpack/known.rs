@@ -6,7 +6,7 @@
 //! anything else, or resize the table, have no key.
 
 use super::{
-    decoder::{Literal, Text, integer},
+    literal::{Literal, Text, integer},
     tables::{Id, Tables},
 };
 

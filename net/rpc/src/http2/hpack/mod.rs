@@ -3,6 +3,7 @@
 mod decoder;
 mod huffman;
 mod known;
+mod literal;
 mod tables;
 
 pub(crate) use decoder::{Block, Decoder, Fields, LIST_BYTES_MAX};
