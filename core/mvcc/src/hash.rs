@@ -222,3 +222,30 @@ impl RowHasher {
         self.hash
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The newest row of a key and its last tombstone, however the rows are cut into pieces.
+        #[test]
+        fn rows_are_added_in_pieces(rows in prop::collection::vec((0..5u8, any::<bool>()), 0..40), piece in 1..20usize) {
+            let row = |(main, (key, tombstone)): (usize, &(u8, bool))| {
+                (Key::new(&[*key]), RowKey { main: main as i64, sub: 0, tombstone: *tombstone })
+            };
+            let rows: Vec<_> = rows.iter().enumerate().map(row).collect();
+            let mut keys = BTreeMap::new();
+            for piece in rows.chunks(piece) {
+                add_rows(&mut keys, &mut piece.to_vec());
+            }
+            for key in (0..5).map(|key| Key::new(&[key])) {
+                let of_key = || rows.iter().rev().filter(|row| row.0 == key).map(|row| row.1);
+                prop_assert_eq!(keys.get(&key).map(|n| n.row), of_key().next());
+                let deleted = of_key().find(|row| row.tombstone).map_or(-1, |row| row.main);
+                prop_assert_eq!(keys.get(&key).map_or(-1, |n| n.deleted), deleted);
+            }
+        }
+    }
+}

@@ -237,6 +237,38 @@ mod tests {
     }
 
     proptest! {
+        /// However the rows of a file are cut into calls, the index is the one their writing made.
+        #[test]
+        fn rows_are_restored_in_pieces(rows in prop::collection::vec((0..9u32, any::<bool>()), 0..60), piece in 1..20usize) {
+            let mut written = Index::default();
+            let mut restored = Vec::new();
+            for (main, (n, tombstone)) in rows.into_iter().enumerate() {
+                let (key, at) = (key(n), Revision { main: main as i64, sub: 0 });
+                let mut row = RestoredRow { key: Key::new(&key), at, created: 0, version: 0, tombstone };
+                if tombstone {
+                    written.delete_range(&KeyRange::new(key.into(), Bytes::new()), |_, _| at);
+                } else {
+                    let now = written.put(&key, at);
+                    (row.created, row.version) = (now.created, now.version);
+                }
+                restored.push(row);
+            }
+            let (mut index, mut left) = (Index::default(), restored.into_iter().peekable());
+            while left.peek().is_some() {
+                let mut rows: Vec<_> = left.by_ref().take(piece).collect();
+                index.restore(&mut rows);
+                prop_assert!(rows.is_empty());
+            }
+            prop_assert_eq!(index.live(), written.live());
+            for n in 0..9 {
+                for revision in 0..60 {
+                    prop_assert_eq!(index.find(&key(n), revision), written.find(&key(n), revision));
+                }
+            }
+        }
+    }
+
+    proptest! {
         #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
         /// Inserts, deletes and sliced compactions against an ordered map; ranges in slices of any size.
