@@ -74,6 +74,7 @@ def transaction(leases):
 process, connection = start()
 leases = [call("/v3/lease/grant", {"TTL": 100000, "ID": n})["ID"] for n in (7, 1 << 60)]
 revision, compacted = 1, 0
+answer = call("/v3/kv/range", {"key": b64("\0")})
 for n in range(operations):
     dice = random.random()
     if dice < 0.6:

@@ -18,7 +18,7 @@ use backend::{Bucket, Buffer, Ticket, meta, row_key};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Index keys or rows walked in one slice.
-const SLICE_KEYS: usize = 1000;
+const SLICE_KEYS: usize = 500;
 /// Bytes of rows hashed in one slice before it ends early.
 const SLICE_BYTES: usize = 512 << 10;
 /// Rows deleted between two pauses, unless configured (`--compaction-batch-limit`).

@@ -15,10 +15,13 @@
 use crate::{Error, Mvcc, Reject, history::decode_row_key, key::Key, row::KeyValueRef};
 use backend::{Bucket, Buffer, View, row_key::RowKey};
 use crc32c::{crc32c, crc32c_append};
-use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// Hashes of compactions that are remembered.
 pub const COMPACTION_HASHES_MAX: usize = 10;
+
+/// Rows gathered before they are added to a keep set together: 48 MB at most, long keys aside.
+const ROWS_GATHERED_MAX: usize = 1_000_000;
 
 /// HashKV and its answer.
 #[derive(Debug)]
@@ -134,7 +137,8 @@ struct KeepSet {
     compacted: Vec<RowKey>,
 }
 
-#[derive(Clone, Copy)]
+/// What a key's rows up to the hashed revision end with.
+#[derive(Clone, Copy, Debug)]
 struct Newest {
     row: RowKey,
     /// Main revision of the key's last tombstone, -1 if none is there.
@@ -143,27 +147,50 @@ struct Newest {
 
 impl KeepSet {
     fn of_rows(view: &View, revision: i64, compacted: i64) -> Result<KeepSet, Error> {
-        let mut keys: FxHashMap<Key, Newest> = FxHashMap::default();
+        let mut keys = BTreeMap::new();
+        let mut gathered = Vec::new();
         let mut rows = view.rows(0, 0)?;
         while let Some((key, value)) = rows.next()? {
             let row = decode_row_key(&key)?;
             if row.main > revision {
                 break;
             }
-            let newest =
-                keys.entry(Key::new(KeyValueRef::decode(&value)?.key)).or_insert(Newest { row, deleted: -1 });
-            newest.row = row;
-            if row.tombstone {
-                newest.deleted = row.main;
+            gathered.push((Key::new(KeyValueRef::decode(&value)?.key), row));
+            if gathered.len() == ROWS_GATHERED_MAX {
+                add_rows(&mut keys, &mut gathered);
             }
         }
+        add_rows(&mut keys, &mut gathered);
         // A key that is deleted at exactly `revision` has nothing kept, even if the same transaction put it again.
         let kept = |n: &&Newest| !n.row.tombstone && n.deleted != revision;
         let nothing_kept = !keys.values().any(|n| kept(&n));
-        let mut compacted: Vec<_> =
-            keys.values().filter(kept).map(|n| n.row).filter(|row| row.main <= compacted).collect();
+        let kept_rows = keys.values().filter(kept).map(|n| n.row);
+        let mut compacted: Vec<_> = kept_rows.filter(|row| row.main <= compacted).collect();
         compacted.sort_unstable();
         Ok(KeepSet { nothing_kept, compacted })
+    }
+}
+
+/// Adds later rows, in key order: that is several times faster than in theirs.
+fn add_rows(keys: &mut BTreeMap<Key, Newest>, rows: &mut Vec<(Key, RowKey)>) {
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut added = Vec::new();
+    for of_key in rows.chunk_by(|a, b| a.0 == b.0) {
+        let (key, row) = &of_key[of_key.len() - 1];
+        let tombstone = of_key.iter().rev().find(|(_, row)| row.tombstone).map(|(_, row)| row.main);
+        let known = keys.get_mut(key);
+        let deleted = tombstone.unwrap_or(known.as_ref().map_or(-1, |known| known.deleted));
+        let newest = Newest { row: *row, deleted };
+        match known {
+            Some(known) => *known = newest,
+            None => added.push((key.clone(), newest)),
+        }
+    }
+    rows.clear();
+    if keys.is_empty() {
+        *keys = BTreeMap::from_iter(added);
+    } else {
+        keys.extend(added);
     }
 }
 
@@ -193,5 +220,32 @@ impl RowHasher {
 
     pub fn finish(&self) -> u32 {
         self.hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The newest row of a key and its last tombstone, however the rows are cut into pieces.
+        #[test]
+        fn rows_are_added_in_pieces(rows in prop::collection::vec((0..5u8, any::<bool>()), 0..40), piece in 1..20usize) {
+            let row = |(main, (key, tombstone)): (usize, &(u8, bool))| {
+                (Key::new(&[*key]), RowKey { main: main as i64, sub: 0, tombstone: *tombstone })
+            };
+            let rows: Vec<_> = rows.iter().enumerate().map(row).collect();
+            let mut keys = BTreeMap::new();
+            for piece in rows.chunks(piece) {
+                add_rows(&mut keys, &mut piece.to_vec());
+            }
+            for key in (0..5).map(|key| Key::new(&[key])) {
+                let of_key = || rows.iter().rev().filter(|row| row.0 == key).map(|row| row.1);
+                prop_assert_eq!(keys.get(&key).map(|n| n.row), of_key().next());
+                let deleted = of_key().find(|row| row.tombstone).map_or(-1, |row| row.main);
+                prop_assert_eq!(keys.get(&key).map_or(-1, |n| n.deleted), deleted);
+            }
+        }
     }
 }

@@ -1,21 +1,18 @@
 //! The key index: every key with its kept revisions, in key order.
 //!
-//! Keys lie in leaves of some dozen; an ordered map finds a leaf by the least key it may hold. So the map stays small
-//! and near the processor, and a lookup misses the cache about twice however many keys there are. It never reads rows.
-//! Everything that may walk many keys takes a budget and says where to go on, so that its owner can do something else
-//! in between; changes made in between are seen by what is walked later.
-//!
-//! Invariants: a leaf's keys are not below its own key and below the next leaf's; the first leaf's key is the empty
-//! one and that leaf always exists; no other leaf is empty.
+//! It never reads rows. Everything that may walk many keys takes a budget and says where to go on, so that its owner
+//! can do something else in between; changes made in between are seen by what is walked later.
 
 use crate::{
     KeyRange, RangeEnd, Revision,
     key::Key,
-    leaf::{LEAF_KEYS_MERGED_MAX, LEAF_KEYS_MIN, Leaf},
     versions::{Found, Versions},
 };
 use bytes::Bytes;
-use std::{collections::BTreeMap, ops::Bound};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Bound,
+};
 
 /// What the index knows of one key at one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,24 +25,48 @@ pub struct KeyInfo {
     pub version: i64,
 }
 
+/// What restoring takes from a row.
 #[derive(Debug)]
+pub(crate) struct RestoredRow {
+    pub key: Key,
+    pub at: Revision,
+    /// Of these two a tombstone says nothing.
+    pub created: i64,
+    pub version: i64,
+    pub tombstone: bool,
+}
+
+impl RestoredRow {
+    /// A key whose older rows, if there were any, are compacted.
+    fn begin(&self) -> Versions {
+        if self.tombstone {
+            Versions::tombstone(self.at)
+        } else {
+            Versions::put(self.at, self.created, self.version)
+        }
+    }
+
+    /// A tombstone of a deleted key means nothing.
+    fn add_to(&self, versions: &mut Versions) {
+        if self.tombstone {
+            versions.close(self.at);
+        } else {
+            versions.push(self.at);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
 pub(crate) struct Index {
-    leaves: BTreeMap<Key, Leaf>,
-    /// Keys in all leaves.
-    len: usize,
+    keys: BTreeMap<Key, Versions>,
     /// Keys that exist at the current revision.
     live: usize,
 }
 
 impl Index {
-    pub fn new() -> Index {
-        let first = (Key::new(b""), Leaf::default());
-        Index { leaves: BTreeMap::from([first]), len: 0, live: 0 }
-    }
-
     /// Keys, deleted ones that are not compacted yet included.
     pub fn len(&self) -> usize {
-        self.len
+        self.keys.len()
     }
 
     pub fn live(&self) -> usize {
@@ -53,67 +74,67 @@ impl Index {
     }
 
     pub fn find(&self, key: &[u8], revision: i64) -> Option<Found> {
-        let (_, leaf) = self.leaves.range::<[u8], _>(up_to(key)).next_back()?;
-        leaf.get(key)?.find(revision)
+        self.keys.get(key)?.find(revision)
     }
 
     /// Adds a put at a new revision: what the key is now.
     pub fn put(&mut self, key: &[u8], at: Revision) -> Found {
-        self.put_known(key, at, at.main, 1)
-    }
-
-    /// Adds a row read at restart. `created` and `version` count only for a key not seen before, whose older rows
-    /// are compacted.
-    pub fn put_known(&mut self, key: &[u8], at: Revision, created: i64, version: i64) -> Found {
-        let leaf = self.leaf_mut(key);
-        match leaf.search(key) {
-            Ok(index) => {
-                let versions = leaf.get_mut(index);
-                let was_live = versions.is_live();
-                let found = versions.push(at);
-                self.live += usize::from(!was_live);
-                found
-            }
-            Err(index) => {
-                let split = leaf.insert(index, Key::new(key), Versions::put(at, created, version));
-                self.added(split);
-                self.live += 1;
-                Found { modified: at, created, version }
-            }
+        if Key::fits_inline(key) {
+            // Making the key costs nothing, so one descent does for both cases.
+            return match self.keys.entry(Key::new(key)) {
+                Entry::Occupied(mut known) => push(&mut self.live, known.get_mut(), at),
+                Entry::Vacant(unknown) => {
+                    self.live += 1;
+                    created(unknown.insert(Versions::put(at, at.main, 1)))
+                }
+            };
         }
+        if let Some(known) = self.keys.get_mut(key) {
+            return push(&mut self.live, known, at);
+        }
+        self.live += 1;
+        created(self.keys.entry(Key::new(key)).or_insert(Versions::put(at, at.main, 1)))
     }
 
-    /// Adds a tombstone read at restart. The key may be unknown, if its older rows are compacted, or deleted already;
-    /// then the row means nothing.
-    pub fn restore_tombstone(&mut self, key: &[u8], at: Revision) {
-        let leaf = self.leaf_mut(key);
-        match leaf.search(key) {
-            Ok(index) => {
-                let closed = leaf.get_mut(index).close(at).is_some();
-                self.live -= usize::from(closed);
+    /// Adds rows read at restart, later ones with every call. Within a call they may come in any order of keys, but
+    /// those of one key ascend. Empties `rows`.
+    pub fn restore(&mut self, rows: &mut Vec<RestoredRow>) {
+        // In key order the descents of neighbours share their path, and a first call can build the map from its ends.
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        let mut rows = rows.drain(..).peekable();
+        let mut unknown = Vec::new();
+        while let Some(first) = rows.next() {
+            let known = self.keys.get_mut(&first.key);
+            let mut added = None;
+            let versions = match known {
+                Some(known) => {
+                    self.live -= usize::from(known.is_live());
+                    first.add_to(known);
+                    known
+                }
+                None => added.insert(first.begin()),
+            };
+            while let Some(next) = rows.next_if(|next| next.key == first.key) {
+                next.add_to(versions);
             }
-            Err(index) => {
-                let split = leaf.insert(index, Key::new(key), Versions::tombstone(at));
-                self.added(split);
-            }
+            self.live += usize::from(versions.is_live());
+            unknown.extend(added.map(|added| (first.key, added)));
+        }
+        if self.keys.is_empty() {
+            self.keys = BTreeMap::from_iter(unknown);
+        } else {
+            self.keys.extend(unknown);
         }
     }
 
     /// Deletes every live key of the range, in key order. `write` is told each key and what it was, and returns the
     /// revision of its tombstone.
     pub fn delete_range(&mut self, range: &KeyRange, mut write: impl FnMut(&[u8], Found) -> Revision) {
-        let Some(first) = self.first_leaf(&range.key) else { return };
-        let first = first.clone();
-        for (_, leaf) in self.leaves.range_mut((Bound::Included(first), Bound::Unbounded)) {
-            let begin = leaf.from(&range.key);
-            for (key, versions) in leaf.entries_mut().skip(begin) {
-                if is_past(range, key) {
-                    return;
-                }
-                if let Some(last) = versions.current() {
-                    versions.close(write(key.as_slice(), last));
-                    self.live -= 1;
-                }
+        let Some(bounds) = bounds(range) else { return };
+        for (key, versions) in self.keys.range_mut::<[u8], _>(bounds) {
+            if let Some(last) = versions.current() {
+                versions.close(write(key.as_slice(), last));
+                self.live -= 1;
             }
         }
     }
@@ -127,32 +148,22 @@ impl Index {
         budget: usize,
         mut visit: impl FnMut(&Key, &Versions),
     ) -> Option<Key> {
-        let start = resume.map_or(&range.key[..], Key::as_slice);
-        let first = self.first_leaf(start)?;
-        let mut left = budget;
-        let mut last = resume;
-        let begin_in = |leaf: &Leaf| if resume.is_some() { leaf.after(start) } else { leaf.from(start) };
-        for (nth, (_, leaf)) in
-            self.leaves.range::<Key, _>((Bound::Included(first), Bound::Unbounded)).enumerate()
-        {
-            let begin = if nth == 0 { begin_in(leaf) } else { 0 };
-            for (key, versions) in &leaf.entries()[begin..] {
-                if is_past(range, key) {
-                    return None;
-                }
-                if left == 0 {
-                    return last.cloned();
-                }
-                left -= 1;
-                visit(key, versions);
-                last = Some(key);
-            }
+        let (mut begin, end) = bounds(range)?;
+        if let Some(key) = resume {
+            begin = Bound::Excluded(key.as_slice());
         }
-        None
+        let mut walk = self.keys.range::<[u8], _>((begin, end));
+        let mut last = None;
+        for (key, versions) in walk.by_ref().take(budget) {
+            visit(key, versions);
+            last = Some(key);
+        }
+        walk.next()?;
+        last.or(resume).cloned()
     }
 
-    /// Compacts some `budget` keys at `revision` (whole leaves), from after `resume`. `keep` is told the revisions
-    /// `<= revision` that stay. Returns where to resume, or `None` when all keys are done.
+    /// Compacts at most `budget` keys at `revision`, from after `resume`. `keep` is told the revisions `<= revision`
+    /// that stay. Returns where to resume, or `None` when all keys are done.
     pub fn compact(
         &mut self,
         resume: Option<&Key>,
@@ -160,91 +171,22 @@ impl Index {
         revision: i64,
         mut keep: impl FnMut(Revision),
     ) -> Option<Key> {
-        let start = resume.map_or(&b""[..], Key::as_slice);
-        let first = self.first_leaf(start)?.clone();
-        let (mut visited, mut gone, mut shrunk) = (0, Vec::new(), Vec::new());
+        let begin = resume.map_or(Bound::Unbounded, |key| Bound::Excluded(key.as_slice()));
+        let mut walk = self.keys.range_mut::<[u8], _>((begin, Bound::Unbounded));
+        let mut empty = Vec::new();
         let mut last = None;
-        for (nth, (least, leaf)) in
-            self.leaves.range_mut((Bound::Included(first), Bound::Unbounded)).enumerate()
-        {
-            if visited >= budget {
-                break;
+        for (key, versions) in walk.by_ref().take(budget) {
+            if versions.compact(revision, &mut keep) {
+                empty.push(key.clone());
             }
-            let begin = if nth == 0 && resume.is_some() { leaf.after(start) } else { 0 };
-            visited += leaf.len() - begin;
-            last = leaf.entries().last().map(|(key, _)| key.clone()).or(last);
-            gone.clear();
-            for (index, (_, versions)) in leaf.entries_mut().enumerate().skip(begin) {
-                if versions.compact(revision, &mut keep) {
-                    gone.push(index);
-                }
-            }
-            if !gone.is_empty() {
-                leaf.remove(&gone);
-                self.len -= gone.len();
-                shrunk.push(least.clone());
-            }
+            last = Some(key);
         }
-        // Before leaves merge: what follows the last visited key stays after it.
-        let last = last.filter(|last| self.has_after(last));
-        for least in shrunk.iter().rev() {
-            self.merge(least);
+        let last = last.cloned();
+        let done = walk.next().is_none();
+        for key in empty {
+            self.keys.remove(&key);
         }
-        last
-    }
-
-    fn has_after(&self, key: &Key) -> bool {
-        let Some(first) = self.first_leaf(key.as_slice()) else { return false };
-        let mut leaves = self.leaves.range::<Key, _>((Bound::Included(first), Bound::Unbounded));
-        leaves.next().is_some_and(|(_, leaf)| leaf.after(key.as_slice()) < leaf.len())
-            || leaves.any(|(_, leaf)| !leaf.is_empty())
-    }
-
-    /// Keeps leaves from becoming many and small: merges the leaf at `least`, which has lost keys, with a neighbour.
-    fn merge(&mut self, least: &Key) {
-        let Some(leaf) = self.leaves.get(least) else { return };
-        if leaf.is_empty() && !least.as_slice().is_empty() {
-            self.leaves.remove(least);
-            return;
-        }
-        let next = self.leaves.range::<Key, _>((Bound::Excluded(least), Bound::Unbounded)).next();
-        if let Some(next) = next.map(|(next, _)| next.clone()) {
-            self.merge_pair(least, &next);
-        }
-        let previous = self.leaves.range::<Key, _>(..least).next_back();
-        if let Some(previous) = previous.map(|(previous, _)| previous.clone()) {
-            self.merge_pair(&previous, least);
-        }
-    }
-
-    fn merge_pair(&mut self, left: &Key, right: &Key) {
-        let len = |least| self.leaves.get(least).map_or(0, Leaf::len);
-        let (left_len, right_len) = (len(left), len(right));
-        if left_len.min(right_len) >= LEAF_KEYS_MIN || left_len + right_len > LEAF_KEYS_MERGED_MAX {
-            return;
-        }
-        if let Some(leaf) = self.leaves.remove(right) {
-            self.leaves.get_mut(left).expect("the left leaf is there").append(leaf);
-        }
-    }
-
-    /// A key was inserted; `split` is the leaf that came of it.
-    fn added(&mut self, split: Option<Leaf>) {
-        self.len += 1;
-        if let Some(leaf) = split {
-            let least = leaf.entries()[0].0.clone();
-            self.leaves.insert(least, leaf);
-        }
-    }
-
-    /// The leaf that holds `key` or would hold it.
-    fn leaf_mut(&mut self, key: &[u8]) -> &mut Leaf {
-        let leaf = self.leaves.range_mut::<[u8], _>(up_to(key)).next_back();
-        leaf.expect("the first leaf is there").1
-    }
-
-    fn first_leaf(&self, key: &[u8]) -> Option<&Key> {
-        self.leaves.range::<[u8], _>(up_to(key)).next_back().map(|(least, _)| least)
+        if done { None } else { last }
     }
 }
 
@@ -256,17 +198,26 @@ impl KeyInfo {
     }
 }
 
-fn up_to(key: &[u8]) -> (Bound<&[u8]>, Bound<&[u8]>) {
-    (Bound::Unbounded, Bound::Included(key))
+fn push(live: &mut usize, known: &mut Versions, at: Revision) -> Found {
+    *live += usize::from(!known.is_live());
+    known.push(at)
 }
 
-/// Whether a key that is not before the range is behind it.
-fn is_past(range: &KeyRange, key: &Key) -> bool {
-    match &range.end {
-        RangeEnd::Single => key.as_slice() != &range.key[..],
-        RangeEnd::Before(end) => key.as_slice() >= &end[..],
-        RangeEnd::Open => false,
-    }
+fn created(versions: &Versions) -> Found {
+    versions.current().expect("a key is alive after a put")
+}
+
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
+/// `None` if no key can be in the range.
+fn bounds(range: &KeyRange) -> Option<Bounds<'_>> {
+    let end = match &range.end {
+        RangeEnd::Single => Bound::Included(&range.key[..]),
+        RangeEnd::Before(end) if *end <= range.key => return None,
+        RangeEnd::Before(end) => Bound::Excluded(&end[..]),
+        RangeEnd::Open => Bound::Unbounded,
+    };
+    Some((Bound::Included(&range.key[..]), end))
 }
 
 #[cfg(test)]
@@ -274,7 +225,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Keys that share prefixes, in numbers that make leaves split and merge.
+    /// Keys that share prefixes, some too long to be kept inline.
     fn key(n: u32) -> Vec<u8> {
         format!("/registry/{}/namespace-{:02}/{:04}", ["pods", "events", "p"][n as usize % 3], n % 7, n)
             .into_bytes()
@@ -282,15 +233,38 @@ mod tests {
 
     fn check(index: &Index, keys: &BTreeMap<Vec<u8>, i64>) {
         assert_eq!(index.len(), keys.len());
-        let all: Vec<_> =
-            index.leaves.values().flat_map(|leaf| leaf.entries()).map(|(k, _)| k.as_slice()).collect();
-        assert!(all.iter().eq(keys.keys()));
-        for ((least, leaf), next) in
-            index.leaves.iter().zip(index.leaves.keys().skip(1).map(Some).chain([None]))
-        {
-            assert!(leaf.entries().first().is_none_or(|(first, _)| least <= first));
-            assert!(next.is_none_or(|next| leaf.entries().last().is_none_or(|(last, _)| last < next)));
-            assert!(!leaf.is_empty() || least.as_slice().is_empty());
+        assert!(index.keys.keys().map(Key::as_slice).eq(keys.keys()));
+    }
+
+    proptest! {
+        /// However the rows of a file are cut into calls, the index is the one their writing made.
+        #[test]
+        fn rows_are_restored_in_pieces(rows in prop::collection::vec((0..9u32, any::<bool>()), 0..60), piece in 1..20usize) {
+            let mut written = Index::default();
+            let mut restored = Vec::new();
+            for (main, (n, tombstone)) in rows.into_iter().enumerate() {
+                let (key, at) = (key(n), Revision { main: main as i64, sub: 0 });
+                let mut row = RestoredRow { key: Key::new(&key), at, created: 0, version: 0, tombstone };
+                if tombstone {
+                    written.delete_range(&KeyRange::new(key.into(), Bytes::new()), |_, _| at);
+                } else {
+                    let now = written.put(&key, at);
+                    (row.created, row.version) = (now.created, now.version);
+                }
+                restored.push(row);
+            }
+            let (mut index, mut left) = (Index::default(), restored.into_iter().peekable());
+            while left.peek().is_some() {
+                let mut rows: Vec<_> = left.by_ref().take(piece).collect();
+                index.restore(&mut rows);
+                prop_assert!(rows.is_empty());
+            }
+            prop_assert_eq!(index.live(), written.live());
+            for n in 0..9 {
+                for revision in 0..60 {
+                    prop_assert_eq!(index.find(&key(n), revision), written.find(&key(n), revision));
+                }
+            }
         }
     }
 
@@ -299,11 +273,11 @@ mod tests {
 
         /// Inserts, deletes and sliced compactions against an ordered map; ranges in slices of any size.
         #[test]
-        fn leaves_are_an_ordered_map(
+        fn slices_add_up_to_the_whole(
             rounds in prop::collection::vec((any::<u32>(), 1..600u32, 0..4u32, 1..300usize), 1..12),
             bounds in (any::<u32>(), any::<u32>()),
         ) {
-            let mut index = Index::new();
+            let mut index = Index::default();
             let mut keys = BTreeMap::new();
             let mut main = 1;
             for (seed, count, kept, budget) in rounds {

@@ -21,6 +21,11 @@ impl Key {
         Key::Inline { len: key.len() as u8, bytes }
     }
 
+    /// Whether [`Key::new`] of this key allocates.
+    pub fn fits_inline(key: &[u8]) -> bool {
+        key.len() <= INLINE_BYTES_MAX
+    }
+
     pub fn as_slice(&self) -> &[u8] {
         match self {
             Key::Inline { len, bytes } => &bytes[..usize::from(*len)],
@@ -52,12 +57,6 @@ impl PartialOrd for Key {
 impl Ord for Key {
     fn cmp(&self, other: &Key) -> Ordering {
         self.as_slice().cmp(other.as_slice())
-    }
-}
-
-impl std::hash::Hash for Key {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.as_slice().hash(state);
     }
 }
 

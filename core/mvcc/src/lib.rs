@@ -15,7 +15,6 @@ mod history;
 mod index;
 mod key;
 mod key_range;
-mod leaf;
 mod restore;
 mod revision;
 mod row;

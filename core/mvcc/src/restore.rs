@@ -1,16 +1,22 @@
 //! Rebuilding the index from the rows at start.
 
 use crate::{
-    Error, Mvcc, Revision, compact::Compactor, hash::CompactionHashes, history::decode_row_key, index::Index,
-    key::Key, row::KeyValueRef, row::RowWriter,
+    Error, Mvcc, Revision,
+    compact::Compactor,
+    hash::CompactionHashes,
+    history::decode_row_key,
+    index::{Index, RestoredRow},
+    key::Key,
+    row::{KeyValueRef, RowWriter},
 };
 use backend::{Bucket, Buffer, meta};
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// Revision of a store without rows.
 const FIRST_REVISION: i64 = 1;
+/// Rows gathered before they go into the index together: 72 MB at most, long keys aside.
+const ROWS_GATHERED_MAX: usize = 1_000_000;
 /// Compacted revision of a store that was never compacted.
 const NEVER_COMPACTED: i64 = -1;
 
@@ -33,24 +39,33 @@ impl Mvcc {
         let scheduled = meta::compaction_mark(root, meta::SCHEDULED_COMPACT)?;
         let compacted = finished.unwrap_or(NEVER_COMPACTED);
 
-        let mut index = Index::new();
+        let mut index = Index::default();
         let mut leases = Leases::default();
         let mut current = FIRST_REVISION;
+        let mut rows = Vec::new();
         let mut cursor = root.cursor(Bucket::Key.name())?;
         cursor.seek(&Revision { main: 1, sub: 0 }.row_key())?;
         while let Some((key, value)) = cursor.next()? {
             let row = decode_row_key(&key)?;
             let state = KeyValueRef::decode(&value)?;
-            let at = Revision::from(row);
-            current = at.main;
+            current = row.main;
             if row.tombstone {
-                index.restore_tombstone(state.key, at);
                 leases.detach(state.key);
             } else {
-                index.put_known(state.key, at, state.create_revision, state.version);
                 leases.attach(state.key, state.lease);
             }
+            rows.push(RestoredRow {
+                key: Key::new(state.key),
+                at: Revision::from(row),
+                created: state.create_revision,
+                version: state.version,
+                tombstone: row.tombstone,
+            });
+            if rows.len() == ROWS_GATHERED_MAX {
+                index.restore(&mut rows);
+            }
         }
+        index.restore(&mut rows);
         // The newest rows may have been tombstones that a compaction removed, finished or about to finish.
         current = current.max(compacted).max(scheduled.unwrap_or(0));
 
@@ -71,29 +86,24 @@ impl Mvcc {
 /// The lease of every key by its last row.
 #[derive(Default)]
 struct Leases {
-    attached: FxHashMap<Key, i64>,
+    attached: BTreeMap<Key, i64>,
 }
 
 impl Leases {
     fn attach(&mut self, key: &[u8], lease: i64) {
-        if lease == 0 {
-            return self.detach(key);
-        }
         match self.attached.get_mut(key) {
+            _ if lease == 0 => self.detach(key),
             Some(attached) => *attached = lease,
             None => _ = self.attached.insert(Key::new(key), lease),
         }
     }
 
     fn detach(&mut self, key: &[u8]) {
-        if !self.attached.is_empty() {
-            self.attached.remove(key);
-        }
+        self.attached.remove(key);
     }
 
     fn sorted(self) -> Vec<(Bytes, i64)> {
-        let mut leases: Vec<_> = self.attached.into_iter().collect();
-        leases.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        leases.into_iter().map(|(key, lease)| (Bytes::copy_from_slice(key.as_slice()), lease)).collect()
+        let owned = |(key, lease): (Key, i64)| (Bytes::copy_from_slice(key.as_slice()), lease);
+        self.attached.into_iter().map(owned).collect()
     }
 }
