@@ -9,7 +9,7 @@ hashes.tsv   revision, HashKV hash, compact revision, hash revision; as answered
 ranges.tsv   revision, key, create revision, mod revision, version, lease, value (hex), for every readable revision
 status.tsv   name and number: Maintenance.Hash of the member, `snapshot status` hash, revision, compacted revision
 """
-import base64, http.client, json, os, random, shutil, subprocess, sys, tempfile, time
+import atexit, base64, http.client, json, os, random, shutil, subprocess, sys, tempfile, time
 
 binaries, out, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 seed = int(sys.argv[4]) if len(sys.argv) > 4 else 1
@@ -25,6 +25,7 @@ def start():
         [f"{binaries}/etcd", "--data-dir", f"{data}/d", "--listen-client-urls", client, "--advertise-client-urls", client,
          "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
          "--log-level", "panic"])
+    atexit.register(process.kill)
     for _ in range(200):
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port)
