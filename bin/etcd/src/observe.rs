@@ -1,11 +1,18 @@
 //! What the metrics show of the member: gauges read when somebody looks, counters raised by notices.
 
-use crate::{config::Config, metrics::Metrics};
+use crate::{
+    config::Config,
+    metrics::{Counter, Metrics},
+    rpc::table,
+};
+use ::rpc::Server;
 use member::{Member, Notice, raft::Role};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Sets every gauge that mirrors state.
-pub fn gauges(metrics: &Metrics, member: &Member, config: &Config) {
+pub fn gauges(metrics: &Metrics, member: &Member, server: &Server, config: &Config) {
+    calls(metrics, server);
+    totals(metrics, member);
     let (state, standing) = (member.state(), member.consensus().standing());
     metrics.has_leader.set(i64::from(standing.leader != 0));
     metrics.is_leader.set(i64::from(standing.role == Role::Leader));
@@ -36,5 +43,33 @@ pub fn notice(metrics: &Metrics, notice: &Notice) {
         }
         Notice::LeasesExpired { count } => metrics.lease_expired.add(*count as u64),
         _ => {}
+    }
+}
+
+/// Brings a counter up to a total counted elsewhere.
+fn raise(counter: &Counter, total: u64) {
+    counter.add(total.saturating_sub(counter.value()));
+}
+
+fn totals(metrics: &Metrics, member: &Member) {
+    let totals = member.totals();
+    raise(&metrics.mvcc_put, totals.puts);
+    raise(&metrics.mvcc_delete, totals.deletes);
+    raise(&metrics.mvcc_txn, totals.txns);
+    metrics.put_size.set(totals.put_bytes as i64);
+    raise(&metrics.lease_granted, totals.leases_granted);
+    raise(&metrics.lease_revoked, totals.leases_revoked);
+    raise(&metrics.lease_renewed, totals.leases_renewed);
+}
+
+/// The RPC server counts its calls by method index.
+fn calls(metrics: &Metrics, server: &Server) {
+    for (index, method) in table().iter().enumerate() {
+        let Some(figures) = metrics.grpc.method(method.path) else { continue };
+        let totals = server.totals(index);
+        raise(&figures.started, totals.started);
+        raise(&figures.received, totals.received);
+        raise(&figures.sent, totals.sent);
+        figures.raise_handled(&totals.handled);
     }
 }

@@ -64,6 +64,8 @@ pub fn run(config: Config) -> ExitCode {
 struct Running {
     config: Config,
     server: Server,
+    /// Looked at once a tick: who asks there for versions and members is in no hurry.
+    peer_port: Server,
     edge: Edge,
     member: Member,
     readers: Readers,
@@ -119,6 +121,7 @@ impl Running {
     /// Makes everything; the client ports are bound but nothing is accepted yet.
     fn start(config: Config) -> Result<Running, String> {
         let clock = Clock::start();
+        let peer_port = peer_port(&config)?;
         let mut server = Server::new(table(), limits(&config)).map_err(|e| e.to_string())?;
         let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
         notices::listening(&config);
@@ -169,6 +172,7 @@ impl Running {
         let edge = Edge::new(edge_config(&config), clock.unix_ms() ^ opened.member_id);
         Ok(Running {
             server,
+            peer_port,
             edge,
             member,
             readers,
@@ -299,6 +303,7 @@ impl Running {
         self.next_tick_ms += (behind + 1) * tick_ms;
         self.with_desk(now_ms, |edge, desk| edge.tick(desk));
         self.watch_leader(now_ms);
+        self.answer_peers();
         if now_ms >= self.next_purge_ms {
             self.next_purge_ms = now_ms + PURGE_INTERVAL_MS;
             let files = |n: u64| if n == 0 { usize::MAX } else { n as usize };
@@ -386,6 +391,20 @@ impl Running {
         self.web.probed(local, &self.metrics, &mut desk);
     }
 
+    fn answer_peers(&mut self) {
+        let mut events = Vec::new();
+        if let Err(error) = self.peer_port.poll(Some(Duration::ZERO), &mut events) {
+            crate::fault::die(&error);
+        }
+        for event in events {
+            if let Event::Http { id, request } = event {
+                let response = self.web.peer(&request, &self.config, &self.metrics, &self.member);
+                self.peer_port.http_reply(id, response);
+            }
+        }
+        self.peer_port.flush();
+    }
+
     /// True when the process should end: a signal came and the open calls are through, or have had their time.
     fn stopped(&mut self, now_ms: u64) -> bool {
         if self.stopping_since_ms.is_none() {
@@ -408,6 +427,17 @@ impl Running {
         notices::stopped(&self.config);
         Ok(self.signals)
     }
+}
+
+/// Binds the peer URLs. Their sockets serve HTTP/1.1 only.
+fn peer_port(config: &Config) -> Result<Server, String> {
+    let mut server = Server::new(Vec::new(), limits(config)).map_err(|e| e.to_string())?;
+    for listener in startup::peer_listeners(&config.listen)? {
+        let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
+        server.listen_with(listener.address, options).map_err(|e| cannot_listen(&listener, &e))?;
+    }
+    server.accept().map_err(|e| e.to_string())?;
+    Ok(server)
 }
 
 /// etcd's text for a port that cannot be bound.

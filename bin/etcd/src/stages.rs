@@ -159,8 +159,19 @@ fn write_log(
             }
         }
         if stop {
-            return;
+            return close_log(writer, queue, asked.is_some());
         }
+    }
+}
+
+/// A segment that is just being prepared is waited for, so that closing can remove it.
+fn close_log(mut writer: LogWriter, queue: &mpsc::Receiver<LogWork>, preparing: bool) {
+    let ready = |work: &LogWork| matches!(work, LogWork::SegmentReady);
+    if preparing && queue.iter().any(|work| ready(&work)) {
+        writer.segment_ready();
+    }
+    if let Err(fault) = writer.close() {
+        crate::fault::die(&fault);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     observe,
     rpc::{Desk, Edge, Probe},
 };
-use ::rpc::{CallId, HttpRequest};
+use ::rpc::{CallId, HttpRequest, HttpResponse};
 use member::{Member, raft::Role};
 use proto::etcdserverpb::AlarmType;
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ impl Web {
         edge: &mut Edge,
         desk: &mut Desk<'_>,
     ) {
-        observe::gauges(metrics, desk.member, config);
+        observe::gauges(metrics, desk.member, desk.server, config);
         let handled = with_facts(desk.member, &self.arguments, |facts| {
             http::handle(Port::Client, request, facts, &config.http, metrics)
         });
@@ -47,6 +47,23 @@ impl Web {
                 edge.probe(call, !plan.needs_linearizable(), desk);
                 self.plans.insert(call, plan);
             }
+        }
+    }
+
+    /// A request on the peer port. None of them needs a read.
+    pub fn peer(
+        &self,
+        request: &HttpRequest,
+        config: &Config,
+        metrics: &Metrics,
+        member: &Member,
+    ) -> HttpResponse {
+        let handled = with_facts(member, &self.arguments, |facts| {
+            http::handle(Port::Peer, request, facts, &config.http, metrics)
+        });
+        match handled {
+            Handled::Response(response) => response,
+            Handled::Plan(_) => unreachable!("health checks are not served on the peer port"),
         }
     }
 

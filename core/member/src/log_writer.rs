@@ -54,6 +54,11 @@ impl LogWriter {
         self.wal.segment_ready();
     }
 
+    /// Makes everything durable and removes what was prepared for later. No segment may be in the making.
+    pub fn close(self) -> wal::Result<()> {
+        self.wal.close()
+    }
+
     /// Does everything queued with one sync for all of it.
     pub fn handle(&mut self, jobs: Vec<LogJob>) -> wal::Result<Vec<LogDone>> {
         let mut done = Vec::new();

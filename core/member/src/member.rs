@@ -8,7 +8,7 @@ use crate::{
     auto_compaction::AutoCompaction,
     consensus::{Consensus, ReadRound, Turn},
     log_writer::{LogDone, LogJob},
-    outputs::{HistoryJob, Notice, Outputs},
+    outputs::{HistoryJob, Notice, Outputs, Totals},
     proposal::{self, Payload, Refused},
     raft::Role,
     request_id::RequestIds,
@@ -116,6 +116,7 @@ pub struct Member {
     next_expiry_ms: u64,
     next_version_ms: u64,
     now_ms: u64,
+    totals: Totals,
 }
 
 impl Member {
@@ -158,6 +159,7 @@ impl Member {
             next_expiry_ms: 0,
             next_version_ms: 0,
             now_ms: 0,
+            totals: Totals::default(),
         }
     }
 
@@ -182,6 +184,9 @@ impl Member {
     }
     pub fn deadlines(&self) -> &Deadlines {
         &self.deadlines
+    }
+    pub fn totals(&self) -> Totals {
+        self.totals
     }
     pub fn applied_index(&self) -> u64 {
         self.applied_index
@@ -241,7 +246,9 @@ impl Member {
 
     /// A keep-alive; see [`state::lease::Renewal`].
     pub fn renew(&mut self, lease: i64) -> state::lease::Renewal {
-        self.deadlines.renew(self.state.leases(), lease, self.now_ms)
+        let renewal = self.deadlines.renew(self.state.leases(), lease, self.now_ms);
+        self.totals.leases_renewed += u64::from(matches!(renewal, state::lease::Renewal::Renewed { .. }));
+        renewal
     }
 
     /// Seconds left of a lease; `None` when this member is not its keeper or it is unknown.
@@ -375,7 +382,9 @@ impl Member {
         if entry.data().is_empty() && entry.r#type() == raftpb::EntryType::EntryNormal {
             self.first_entry_of_term(entry);
         }
+        self.totals.changes(&applied.changes);
         if let Some(event) = &applied.lease {
+            self.totals.lease(event);
             self.deadlines.observe(event, self.state.leases(), self.now_ms);
         }
         if !applied.changes.is_empty() {

@@ -73,3 +73,39 @@ pub enum Notice {
         count: usize,
     },
 }
+
+/// Totals since the start, for whoever counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub puts: u64,
+    pub deletes: u64,
+    /// Entries that changed more than one key.
+    pub txns: u64,
+    /// Bytes of the rows put.
+    pub put_bytes: u64,
+    pub leases_granted: u64,
+    pub leases_revoked: u64,
+    pub leases_renewed: u64,
+}
+
+impl Totals {
+    pub(crate) fn changes(&mut self, changes: &[mvcc::Change]) {
+        for change in changes {
+            if change.tombstone {
+                self.deletes += 1;
+            } else {
+                self.puts += 1;
+                self.put_bytes += change.kv.len() as u64;
+            }
+        }
+        self.txns += u64::from(changes.len() > 1);
+    }
+
+    pub(crate) fn lease(&mut self, event: &state::lease::Event) {
+        match event {
+            state::lease::Event::Granted { .. } => self.leases_granted += 1,
+            state::lease::Event::Revoked { .. } => self.leases_revoked += 1,
+            state::lease::Event::Checkpointed { .. } => {}
+        }
+    }
+}

@@ -86,6 +86,9 @@ pub struct Opened {
     pub repaired: bool,
 }
 
+/// Levels above the log and the snapshots whose entries are made durable: `member`, the data directory, its parent.
+const DIRECTORIES_SYNCED: usize = 3;
+
 /// Names in the snapshot directory that an interrupted write left behind.
 fn is_stray(name: &str) -> bool {
     name.starts_with("tmp") || name.starts_with("db.tmp")
@@ -145,6 +148,14 @@ fn begin(
     entries.iter().for_each(|entry| wal.append_entry(entry));
     wal.append_state(&hard_state);
     wal.sync()?;
+    // The log's own name, and those of the directories that hold it, must outlive a crash too.
+    for dir in [&layout.wal_dir, &layout.snap_dir] {
+        for above in
+            dir.ancestors().skip(1).take(DIRECTORIES_SYNCED).filter(|above| !above.as_os_str().is_empty())
+        {
+            disk.sync_dir(above)?;
+        }
+    }
     let state = State::open(committer.reader(), options)?;
     let conf_state = raftpb::ConfState::simple(ids, Vec::new());
     let log = NodeLog { index: 0, term: 0, hard_state, conf_state, entries };

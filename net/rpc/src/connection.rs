@@ -145,7 +145,7 @@ impl Connection {
         }
         if http2 {
             let input = std::mem::take(&mut self.tail).freeze().slice(PREFACE.len()..);
-            let session = Session::new(cx.limits, cx.now, &mut self.out);
+            let session = Session::new(cx.limits, cx.methods.counts.clone(), cx.now, &mut self.out);
             self.protocol = Protocol::Grpc(Box::new(session));
             return self.grpc(input, cx);
         }

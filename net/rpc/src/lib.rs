@@ -7,6 +7,7 @@
 
 mod answer;
 mod connection;
+mod counts;
 mod grpc;
 mod http1;
 mod http2;
@@ -14,6 +15,7 @@ mod listener;
 mod server;
 mod transport;
 
+pub use counts::MethodTotals;
 pub use listener::{ListenOptions, Protocols};
 pub use server::Server;
 

@@ -5,7 +5,7 @@
 //! whose output is not taken leaves the list until it is.
 
 use crate::{
-    Event, Limits, Method,
+    Event, Limits, Method, MethodTotals,
     connection::{Connection, Fate, Protocol},
     grpc::{Context, Methods},
     listener::{ListenOptions, Listener, Protocols},
@@ -147,6 +147,11 @@ impl Server {
     /// Connections open, whatever their protocol.
     pub fn connections(&self) -> usize {
         self.connections.len()
+    }
+
+    /// What has happened on the method of this index.
+    pub fn totals(&self, method: usize) -> MethodTotals {
+        self.methods.counts.totals(method)
     }
 
     /// Waits at most `timeout` (`None`: until something happens), reads what is there, and appends events. May return

@@ -134,6 +134,13 @@ impl MethodMetrics {
         self.handling.is_some()
     }
 
+    /// Brings the calls ended, by status code, up to totals counted elsewhere.
+    pub fn raise_handled(&self, totals: &[u64; CODES.len()]) {
+        for (counter, total) in self.handled.iter().zip(totals) {
+            counter.add(total.saturating_sub(counter.value()));
+        }
+    }
+
     fn labels(&self) -> String {
         label_text(&LABELS, &[self.method, self.service, self.kind])
     }

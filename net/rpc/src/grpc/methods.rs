@@ -1,13 +1,15 @@
 //! The method table by path. It never changes once built.
 
-use crate::Method;
+use crate::{Method, counts::Counts};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) struct Methods {
     table: Vec<Method>,
     by_path: FxHashMap<&'static [u8], usize>,
     services: FxHashSet<&'static [u8]>,
+    pub(crate) counts: Arc<Counts>,
 }
 
 impl Methods {
@@ -22,7 +24,8 @@ impl Methods {
             let before = by_path.insert(method.path.as_bytes(), index);
             assert!(before.is_none(), "{} is in the method table twice", method.path);
         }
-        Methods { table, by_path, services }
+        let counts = Arc::new(Counts::new(table.len()));
+        Methods { table, by_path, services, counts }
     }
 
     pub(crate) fn find(&self, path: &[u8]) -> Option<usize> {

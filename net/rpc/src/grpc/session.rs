@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     CallId, Event, Limits, Metadata, Status,
+    counts::Counts,
     http2::{self, Block, Connection, Fatal, Input, KNOWN_BLOCKS, Keepalive, Key},
 };
 use bytes::{Bytes, BytesMut};
@@ -92,10 +93,11 @@ pub(crate) struct Session {
     heads: [Option<Head>; KNOWN_BLOCKS],
     /// Sum over the calls of what they hold of incomplete messages.
     partial_bytes: usize,
+    counts: Arc<Counts>,
 }
 
 impl Session {
-    pub(crate) fn new(limits: &Limits, now: Instant, out: &mut BytesMut) -> Session {
+    pub(crate) fn new(limits: &Limits, counts: Arc<Counts>, now: Instant, out: &mut BytesMut) -> Session {
         let timers = http2::Timers {
             interval: limits.keepalive_interval,
             timeout: limits.keepalive_timeout,
@@ -103,7 +105,12 @@ impl Session {
         };
         let settings =
             http2::Settings { streams_max: limits.streams_max, timers, queued_bytes_max: QUEUED_BYTES_MAX };
-        Session { http2: Connection::new(&settings, now, out), heads: Default::default(), partial_bytes: 0 }
+        Session {
+            http2: Connection::new(&settings, now, out),
+            heads: Default::default(),
+            partial_bytes: 0,
+            counts,
+        }
     }
 
     /// Handles what was read. Bytes of an incomplete frame stay in `input`.
@@ -148,6 +155,7 @@ impl Session {
             Err(block) => return self.http2.refuse(stream, &block, !end, out),
         };
         let mut call = Call::new(head, timeout, cx.methods.client_stream(head.method));
+        self.counts.started(call.method);
         if call.client_stream {
             let metadata = call.announce(cx.peer);
             cx.events.push(Event::Open { id: cx.id(stream), method: call.method, metadata });
@@ -172,9 +180,11 @@ impl Session {
                 Ok(None) => break None,
                 Err(status) => break Some(status),
                 Ok(Some(body)) if call.client_stream => {
+                    self.counts.received(call.method);
                     cx.events.push(Event::Message { id: cx.id(stream), body });
                 }
                 Ok(Some(body)) => {
+                    self.counts.received(call.method);
                     let metadata = call.announce(cx.peer);
                     cx.events.push(Event::Call { id: cx.id(stream), method: call.method, metadata, body });
                     self.partial_bytes -= held;
@@ -215,6 +225,7 @@ impl Session {
     }
 
     fn gone(&mut self, stream: u32, call: &Call, cx: &mut Context) {
+        self.counts.handled(call.method, code::CANCELLED);
         self.partial_bytes -= call.held();
         if call.announced() {
             cx.events.push(Event::Gone { id: cx.id(stream) });
@@ -234,7 +245,7 @@ impl Session {
     /// Answers a call that has one response.
     pub(crate) fn reply(&mut self, stream: u32, out: &mut BytesMut, encode: impl FnOnce(&mut BytesMut)) {
         if let Some(key) = self.send(stream, out, encode) {
-            self.finish_at(key, status::OK, out);
+            self.finish_at(key, 0, status::OK, out);
         }
     }
 
@@ -246,6 +257,9 @@ impl Session {
     ) -> Option<Key> {
         let key = self.http2.find(stream)?;
         let gzip = self.open_response(key, out)?;
+        if let Some(call) = self.http2.state(key) {
+            self.counts.sent(call.method);
+        }
         self.http2.data(key, out, |out| {
             if gzip { message::write_gzip(out, encode) } else { message::write(out, encode) }
         });
@@ -255,7 +269,7 @@ impl Session {
     pub(crate) fn finish(&mut self, stream: u32, out: &mut BytesMut) {
         let Some(key) = self.http2.find(stream) else { return };
         if self.open_response(key, out).is_some() {
-            self.finish_at(key, status::OK, out);
+            self.finish_at(key, 0, status::OK, out);
         }
     }
 
@@ -286,11 +300,12 @@ impl Session {
             let subtype = call.opening.as_ref().map_or(&[][..], |opening| &opening.subtype);
             status::trailers_only(200, subtype, status)
         };
-        self.finish_at(key, &block, out);
+        self.finish_at(key, status.code, &block, out);
     }
 
-    fn finish_at(&mut self, key: Key, block: &[u8], out: &mut BytesMut) {
+    fn finish_at(&mut self, key: Key, code: u8, block: &[u8], out: &mut BytesMut) {
         if let Some(call) = self.http2.finish(key, block, out) {
+            self.counts.handled(call.method, code);
             self.partial_bytes -= call.held();
         }
     }

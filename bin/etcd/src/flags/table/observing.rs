@@ -10,7 +10,8 @@ const ROTATION: &str =
 
 pub const ROWS: &[Row] = &[
     row("enable-pprof", Kind::Bool, "false", Monitoring, "Serve profiles under /debug/pprof/.").not_yet(),
-    row("metrics", Kind::Text, "basic", Monitoring, "extensive adds a histogram for every gRPC method."),
+    row("metrics", Kind::Text, "basic", Monitoring, "extensive adds a histogram for every gRPC method.")
+        .only(&["basic"]),
     row(
         "listen-metrics-urls",
         Kind::Urls,
