@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const HELP: &str = "\
-e2e --server ETCD [--server ETCD ...] [--rewrite] [--port P] [--dir D] [SCRIPT ...]
+e2e --server ETCD [--server ETCD ...] [--other ETCD] [--etcdutl ETCDUTL] [--rewrite] [--port P] [--dir D] [SCRIPT ...]
 
 Runs tests/e2e/scripts (or SCRIPTs) against each server and compares with the recorded answers.
+--other goes on with the data in scripts that `switch` or `restore`.
 --rewrite records the answers of the server anew; only right with Go etcd of the release we follow.
 ";
 
@@ -17,6 +18,8 @@ const SHOWN_MAX: usize = 20;
 
 struct Arguments {
     servers: Vec<PathBuf>,
+    other: Option<PathBuf>,
+    etcdutl: Option<PathBuf>,
     rewrite: bool,
     port: u16,
     directory: PathBuf,
@@ -63,7 +66,14 @@ async fn compare(
     let text = std::fs::read_to_string(path).map_err(|e| e.to_string())?;
     let script = script::parse(&text);
     let data = arguments.directory.join(path.file_stem().ok_or("a script has a name")?);
-    let answers = session::run(&script, schema, server, &data, arguments.port).await?;
+    let place = session::Place {
+        binary: server,
+        other: arguments.other.as_deref(),
+        etcdutl: arguments.etcdutl.as_deref(),
+        data: &data,
+        port: arguments.port,
+    };
+    let answers = session::run(&script, schema, &place).await?;
     if arguments.rewrite {
         if let Some(answer) = answers.iter().find(|answer| answer.starts_with("FAILED")) {
             return Err(format!("not recorded: {answer}"));
@@ -87,6 +97,8 @@ async fn compare(
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut parsed = Arguments {
         servers: Vec::new(),
+        other: None,
+        etcdutl: None,
         rewrite: false,
         port: 21_400,
         directory: PathBuf::from("target/e2e"),
@@ -96,6 +108,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
         let mut value = || arguments.next().ok_or_else(|| format!("{name} without a value"));
         match name.as_str() {
             "--server" => parsed.servers.push(value()?.into()),
+            "--other" => parsed.other = Some(value()?.into()),
+            "--etcdutl" => parsed.etcdutl = Some(value()?.into()),
             "--rewrite" => parsed.rewrite = true,
             "--port" => parsed.port = value()?.parse().map_err(|_| "--port wants a number")?,
             "--dir" => parsed.directory = value()?.into(),

@@ -63,6 +63,10 @@ pub fn mask(message: &mut DynamicMessage, known: &Known) {
     let name = message.descriptor().full_name().to_owned();
     if name == "etcdserverpb.LeaseTimeToLiveResponse" {
         near_granted(message);
+        // Keys of a lease come in any order.
+        if let Some(Value::List(keys)) = message.get_field_by_name_mut("keys") {
+            keys.sort_by(|a, b| a.as_bytes().cmp(&b.as_bytes()));
+        }
     }
     let fields: Vec<_> = message.fields().map(|(field, _)| field).collect();
     for field in fields {

@@ -11,6 +11,7 @@
 //!
 //! Steps besides calls:
 //! - `times N CALL`: N times, `%d` in it counts from 0; only the last answer is shown.
+//! - `quiet CALL`: a call that must succeed; its answer is not shown.
 //! - `let NAME PATH CALL`: keeps a field of the answer (`header.member_id`) for `$NAME` in later steps.
 //! - `until PATH NUMBER CALL`: repeats the call until the field has that value; its answers are not shown.
 //! - `raw PATH HEX`: a call with any path and body.
@@ -18,6 +19,9 @@
 //! - `events NAME N`: receives until N events came, shown without the responses around them.
 //! - `finish NAME`: says that no more requests come, and waits for the status. `drop NAME`: cancels.
 //! - `restart`, `kill`: the server, by SIGTERM or SIGKILL and anew on its data.
+//! - `switch`, `switch kill`: as these, but the other binary goes on with the data; the next time the first again.
+//! - `restore`: saves a snapshot, restores it with etcdutl, and goes on from there as `switch` does.
+//! - `refused`: the other binary must refuse the data; then this one goes on.
 //!
 //! `$pad{N}` in a request is N times `x`.
 

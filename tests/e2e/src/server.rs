@@ -4,7 +4,7 @@ use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,20 +38,35 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port + 1)
     }
 
-    /// Why it is not running, if it is not.
-    pub fn ended(&mut self) -> io::Result<Option<String>> {
-        let log = self.data.with_extension("log");
-        Ok(self.child.try_wait()?.map(|status| format!("the server ended ({status}), see {}", log.display())))
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
     }
 
-    /// Ends the process with `signal` and starts it on its data again.
-    pub fn restart(&mut self, signal: Signal) -> io::Result<()> {
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Ends the process with `signal` and starts `binary`, or itself, on its data again.
+    pub fn restart(&mut self, signal: Signal, binary: Option<&Path>) -> io::Result<()> {
         self.end(signal)?;
+        if let Some(binary) = binary {
+            self.binary = binary.into();
+        }
         self.child = spawn(&self.binary, &self.flags, &self.data, self.port)?;
         Ok(())
     }
 
+    /// Ends the process and starts `binary` on other data.
+    pub fn move_to(&mut self, data: &Path, binary: &Path) -> io::Result<()> {
+        self.data = data.into();
+        self.restart(Signal::SIGTERM, Some(binary))
+    }
+
     fn end(&mut self, signal: Signal) -> io::Result<()> {
+        if self.ended()?.is_some() {
+            return Ok(());
+        }
         signal::kill(Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")), signal)?;
         let begun = Instant::now();
         while self.child.try_wait()?.is_none() {

@@ -57,8 +57,24 @@ struct Stream {
     task: tokio::task::JoinHandle<()>,
 }
 
+/// What a script runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub binary: &'a Path,
+    /// Takes the data over at each second `switch`; else the same binary does.
+    pub other: Option<&'a Path>,
+    /// For `restore`.
+    pub etcdutl: Option<&'a Path>,
+    pub data: &'a Path,
+    /// Client port; the peer port is the next one.
+    pub port: u16,
+}
+
 struct Session<'a> {
     schema: &'a Schema,
+    place: &'a Place<'a>,
+    /// The other binary runs.
+    switched: bool,
     server: Server,
     channel: Channel,
     known: Known,
@@ -73,18 +89,14 @@ struct Call {
 }
 
 /// Runs all steps on a fresh server; one text for each.
-pub async fn run(
-    script: &Script,
-    schema: &Schema,
-    binary: &Path,
-    data: &Path,
-    port: u16,
-) -> Result<Vec<String>, Failure> {
-    let mut server = Server::start(binary, &script.flags, data, port).map_err(|e| e.to_string())?;
+pub async fn run(script: &Script, schema: &Schema, place: &Place<'_>) -> Result<Vec<String>, Failure> {
+    let mut server =
+        Server::start(place.binary, &script.flags, place.data, place.port).map_err(|e| e.to_string())?;
     let channel = ready(&mut server).await?;
     let texts = vec![(server.client_url(), "CLIENT_URL"), (server.peer_url(), "PEER_URL")];
     let known = Known { texts, kept: BTreeMap::new() };
-    let mut session = Session { schema, server, channel, known, streams: BTreeMap::new() };
+    let mut session =
+        Session { schema, place, server, channel, known, streams: BTreeMap::new(), switched: false };
     let mut answers = Vec::with_capacity(script.steps.len());
     let mut failures = 0;
     for step in &script.steps {
@@ -119,17 +131,25 @@ async fn ready(server: &mut Server) -> Result<Channel, Failure> {
             Err(text) if begun.elapsed() > READY_TIMEOUT => return Err(text),
             Err(_) => {}
         }
-        if let Some(text) = server.ended().map_err(|e| e.to_string())? {
-            return Err(text);
+        if let Some(status) = server.ended().map_err(|e| e.to_string())? {
+            return Err(format!(
+                "the server ended ({status}), its log is beside {}",
+                server.data().display()
+            ));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     async fn step(&mut self, command: &str) -> Result<String, Failure> {
         let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
         match word {
+            "quiet" => {
+                let call = self.call(rest)?;
+                let answer = unary(&self.channel, &call.method.path, &call.metadata, call.body.clone()).await;
+                answer.map(|_| String::new()).map_err(|status| status.to_string())
+            }
             "times" => self.times(rest).await,
             "until" => self.until(rest).await,
             "let" => self.keep(rest).await,
@@ -144,8 +164,15 @@ impl Session<'_> {
                 stream.task.abort();
                 Ok(String::new())
             }
-            "restart" => self.restart(Signal::SIGTERM).await,
-            "kill" => self.restart(Signal::SIGKILL).await,
+            "restart" => self.restart(Signal::SIGTERM, None).await,
+            "kill" => self.restart(Signal::SIGKILL, None).await,
+            "switch" => {
+                let signal = if rest == "kill" { Signal::SIGKILL } else { Signal::SIGTERM };
+                let next = self.next_binary();
+                self.restart(signal, Some(next)).await
+            }
+            "restore" => self.restore().await,
+            "refused" => self.refused().await,
             _ => {
                 let call = self.call(command)?;
                 self.answer(&call).await
@@ -193,26 +220,7 @@ impl Session<'_> {
     }
 
     async fn server_stream(&self, call: &Call) -> Result<String, Failure> {
-        let mut grpc = client(&self.channel).await?;
-        let request = request(&call.metadata, call.body.clone())?;
-        let path = path(&call.method.path)?;
-        let mut messages = match grpc.server_streaming(request, path, Raw).await {
-            Ok(response) => response.into_inner(),
-            Err(status) => return Ok(self.error(&status)),
-        };
-        let mut bodies = Vec::new();
-        let mut end = String::new();
-        loop {
-            match tokio::time::timeout(ANSWER_TIMEOUT, messages.message()).await.map_err(|_| "no answer")? {
-                Ok(Some(body)) if bodies.len() < STREAM_MESSAGES_MAX => bodies.push(body),
-                Ok(Some(_)) => return Err("the stream does not end".into()),
-                Ok(None) => break,
-                Err(status) => {
-                    end = self.error(&status);
-                    break;
-                }
-            }
-        }
+        let (bodies, end) = self.collect(call).await?;
         if call.method.path.ends_with("/Snapshot") {
             return Ok(snapshot(&call.method, &bodies)? + &end);
         }
@@ -221,6 +229,26 @@ impl Session<'_> {
             text.push_str(&self.show(&call.method, body)?);
         }
         Ok(text + &end)
+    }
+
+    /// All messages of a server stream, and its error, if it ended with one.
+    async fn collect(&self, call: &Call) -> Result<(Vec<Bytes>, String), Failure> {
+        let mut grpc = client(&self.channel).await?;
+        let request = request(&call.metadata, call.body.clone())?;
+        let path = path(&call.method.path)?;
+        let mut bodies = Vec::new();
+        let mut messages = match grpc.server_streaming(request, path, Raw).await {
+            Ok(response) => response.into_inner(),
+            Err(status) => return Ok((bodies, self.error(&status))),
+        };
+        loop {
+            match tokio::time::timeout(ANSWER_TIMEOUT, messages.message()).await.map_err(|_| "no answer")? {
+                Ok(Some(body)) if bodies.len() < STREAM_MESSAGES_MAX => bodies.push(body),
+                Ok(Some(_)) => return Err("the stream does not end".into()),
+                Ok(None) => return Ok((bodies, String::new())),
+                Err(status) => return Ok((bodies, self.error(&status))),
+            }
+        }
     }
 
     async fn times(&mut self, rest: &str) -> Result<String, Failure> {
@@ -371,9 +399,72 @@ impl Session<'_> {
         }
     }
 
-    async fn restart(&mut self, signal: Signal) -> Result<String, Failure> {
+    async fn restart(&mut self, signal: Signal, binary: Option<&Path>) -> Result<String, Failure> {
         self.streams.clear();
-        self.server.restart(signal).map_err(|e| e.to_string())?;
+        self.server.restart(signal, binary).map_err(|e| e.to_string())?;
+        self.channel = ready(&mut self.server).await?;
+        Ok(String::new())
+    }
+
+    /// Which binary `switch` starts.
+    fn next_binary(&mut self) -> &'a Path {
+        self.switched = !self.switched;
+        if self.switched { self.place.other.unwrap_or(self.place.binary) } else { self.place.binary }
+    }
+
+    /// The other binary must end by itself, in failure, when it is started on the data; then the first goes on.
+    async fn refused(&mut self) -> Result<String, Failure> {
+        self.streams.clear();
+        let other = self.place.other.ok_or("refused needs --other")?;
+        self.server.restart(Signal::SIGTERM, Some(other)).map_err(|e| e.to_string())?;
+        let begun = Instant::now();
+        let ended = loop {
+            match self.server.ended().map_err(|e| e.to_string())? {
+                Some(status) => break status,
+                None if begun.elapsed() > READY_TIMEOUT => return Err("the other binary goes on".into()),
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
+        self.restart(Signal::SIGTERM, Some(self.place.binary)).await?;
+        if ended.success() {
+            Err("the other binary ended without failure".into())
+        } else {
+            Ok("refused\n".into())
+        }
+    }
+
+    /// Saves a snapshot, restores it with etcdutl into a new directory, and goes on there with the next binary.
+    async fn restore(&mut self) -> Result<String, Failure> {
+        let etcdutl = self.place.etcdutl.ok_or("restore needs --etcdutl")?;
+        let call = self.call("Maintenance/Snapshot")?;
+        let (file, restored) =
+            (self.place.data.with_extension("saved"), self.place.data.with_extension("restored"));
+        let mut whole = Vec::new();
+        for body in self.collect(&call).await?.0 {
+            let message =
+                DynamicMessage::decode(call.method.response.clone(), body).map_err(|e| e.to_string())?;
+            let blob = message.get_field_by_name("blob").ok_or("no blob")?;
+            whole.extend_from_slice(blob.as_bytes().ok_or("no blob")?);
+        }
+        std::fs::write(&file, whole).map_err(|e| e.to_string())?;
+        // It may be absent.
+        let _ = std::fs::remove_dir_all(&restored);
+        let peer = self.server.peer_url();
+        let done = std::process::Command::new(etcdutl)
+            .args(["snapshot", "restore"])
+            .arg(&file)
+            .arg("--data-dir")
+            .arg(&restored)
+            .args(["--name", "e2e", "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &format!("e2e={peer}")])
+            .output()
+            .map_err(|e| e.to_string())?;
+        if !done.status.success() {
+            return Err(String::from_utf8_lossy(&done.stderr).into_owned());
+        }
+        self.streams.clear();
+        let next = self.next_binary();
+        self.server.move_to(&restored, next).map_err(|e| e.to_string())?;
         self.channel = ready(&mut self.server).await?;
         Ok(String::new())
     }
