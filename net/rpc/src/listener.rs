@@ -18,6 +18,17 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// Pause after an accept failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Lost connections skipped in a row.
+const BROKEN_MAX: usize = 16;
+
+/// What accept fails with for want of descriptors or memory; Linux's numbers.
+mod errno {
+    pub(super) const ENOMEM: i32 = 12;
+    pub(super) const ENFILE: i32 = 23;
+    pub(super) const EMFILE: i32 = 24;
+    pub(super) const ENOBUFS: i32 = 105;
+}
+
 /// Which protocols a listener speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocols {
@@ -96,25 +107,42 @@ impl Listener {
             return None;
         }
         self.paused_until = None;
-        let accepted = match &self.socket {
-            Socketed::Tcp(socket) => socket.accept().and_then(|(stream, peer)| {
-                configure(&stream)?;
-                Ok((Transport::Tcp(stream), Some(peer)))
-            }),
-            Socketed::Unix(socket, _) => socket.accept().map(|(stream, _)| (Transport::Unix(stream), None)),
-        };
-        match accepted {
-            Ok(connection) => Some(connection),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.ready = false;
-                None
-            }
-            Err(error) => {
-                log::warn!(error:% = error; "failed to accept a connection");
-                self.paused_until = Some(now + ACCEPT_PAUSE);
-                None
+        for _ in 0..BROKEN_MAX {
+            let error = match self.try_accept() {
+                Ok(connection) => return Some(connection),
+                Err(error) => error,
+            };
+            match error.raw_os_error() {
+                _ if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.ready = false;
+                    return None;
+                }
+                Some(errno::ENFILE | errno::EMFILE | errno::ENOBUFS | errno::ENOMEM) => {
+                    log::warn!(error:% = error; "failed to accept a connection");
+                    self.paused_until = Some(now + ACCEPT_PAUSE);
+                    return None;
+                }
+                // The connection was lost while it waited; the next may be sound.
+                _ => log::debug!(error:% = error; "a connection was lost before it was accepted"),
             }
         }
+        None
+    }
+
+    fn try_accept(&self) -> io::Result<(Transport, Option<SocketAddr>)> {
+        match &self.socket {
+            Socketed::Tcp(socket) => {
+                let (stream, peer) = socket.accept()?;
+                configure(&stream)?;
+                Ok((Transport::Tcp(stream), Some(peer)))
+            }
+            Socketed::Unix(socket, _) => Ok((Transport::Unix(socket.accept()?.0), None)),
+        }
+    }
+
+    /// Something may wait, and accepting is not paused.
+    pub(crate) fn acceptable(&self) -> bool {
+        self.ready && self.paused_until.is_none()
     }
 
     /// When a paused listener is to be tried again.

@@ -164,7 +164,6 @@ impl Server {
         }
         let now = Instant::now();
         self.take_readiness(events, now);
-        self.accept_ready(now);
         for _ in 0..self.ready.len() {
             let Some(slot) = self.ready.pop_front() else { break };
             self.read(slot, now, events);
@@ -172,11 +171,14 @@ impl Server {
         if now >= self.next_sweep {
             self.sweep(now, events);
         }
+        // Last, since what ended above may have made room.
+        self.accept_ready(now);
         Ok(())
     }
 
     fn poll_timeout(&self, wanted: Option<Duration>) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        let room = self.accepting && self.connections.len() < self.limits.connections_max;
+        if !self.ready.is_empty() || room && self.listeners.iter().any(Listener::acceptable) {
             return Some(Duration::ZERO);
         }
         let resumes = self.listeners.iter().filter_map(Listener::resumes).min();

@@ -83,8 +83,11 @@ fn decoded(flags: u8, message: Bytes, encoding: Encoding, bytes_max: usize) -> R
                 code: code::RESOURCE_EXHAUSTED,
                 message: format!("grpc: received message after decompression larger than max {bytes_max}"),
             }),
-            Err(gzip::Broken::Corrupt(why)) => {
+            Err(gzip::Broken::Header(why)) => {
                 Err(internal(format!("grpc: failed to decompress the message: {why}")))
+            }
+            Err(gzip::Broken::Body(why)) => {
+                Err(internal(format!("grpc: failed to read decompressed data: {why}")))
             }
         },
         (flags, _) => Err(internal(format!("grpc: received unexpected payload format {flags}"))),

@@ -113,8 +113,8 @@ pub(super) enum Draining {
     No,
     /// The first GOAWAY is out: streams that the peer opens until it has seen it still count.
     Announced(Instant),
-    /// The second one is out: later streams do not exist.
-    Final,
+    /// The second one is out, naming this stream: later ones do not exist.
+    Final(u32),
 }
 
 #[derive(Debug)]
@@ -189,7 +189,9 @@ impl<T> Connection<T> {
     ) -> Result<Option<Event<T>>, Fatal> {
         let event = self.pull(input, now, out);
         if let Err(fatal) = &event {
-            frame::put_goaway(out, self.last_stream, fatal.code, fatal.reason);
+            // What a goodbye named must not grow.
+            let last = if let Draining::Final(last) = self.draining { last } else { self.last_stream };
+            frame::put_goaway(out, last, fatal.code, fatal.reason);
         }
         event
     }
@@ -285,7 +287,7 @@ impl<T> Connection<T> {
 
     /// The goodbye is said and nothing is left to do.
     pub(crate) fn drained(&self) -> bool {
-        self.draining == Draining::Final && self.streams.len() == 0
+        matches!(self.draining, Draining::Final(_)) && self.streams.len() == 0
     }
 
     pub(super) fn ping_answered(&mut self, payload: &[u8], out: &mut BytesMut) {
@@ -296,7 +298,7 @@ impl<T> Connection<T> {
 
     fn finish_draining(&mut self, out: &mut BytesMut) {
         frame::put_goaway(out, self.last_stream, Code::NoError, "graceful_stop");
-        self.draining = Draining::Final;
+        self.draining = Draining::Final(self.last_stream);
     }
 
     pub(super) fn remember_reset(&mut self, stream: u32) {

@@ -126,11 +126,11 @@ impl<T> Connection<T> {
             }
             return Err(Fatal::new(Code::StreamClosed, "HEADERS on a closed stream"));
         }
-        if self.draining == Draining::Final {
-            return self.spend_control(now).map(|()| None);
-        }
         self.last_stream = stream;
         self.announced = None;
+        if let Draining::Final(_) = self.draining {
+            return self.spend_control(now).map(|()| None);
+        }
         if self.streams.len() >= self.streams_max || self.queued_bytes > self.queued_bytes_max {
             return self.stream_error(stream, Code::RefusedStream, now, out);
         }

@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -67,6 +67,8 @@ pub struct Echo {
     pub seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
     drain: Arc<AtomicBool>,
+    /// Turns of the loop that are over.
+    turns: Arc<AtomicU64>,
     waker: Arc<mio::Waker>,
     thread: Option<JoinHandle<()>>,
 }
@@ -86,7 +88,8 @@ impl Echo {
         let waker = server.waker().unwrap();
         let mut service =
             Service { server, seen: seen.clone(), sums: HashMap::new(), streams: HashMap::new() };
-        let (stopped, draining) = (stop.clone(), drain.clone());
+        let turns = Arc::new(AtomicU64::new(0));
+        let (stopped, draining, turned) = (stop.clone(), drain.clone(), turns.clone());
         let thread = std::thread::spawn(move || {
             let mut events = Vec::new();
             while !stopped.load(Ordering::Acquire) {
@@ -100,9 +103,10 @@ impl Echo {
                 }
                 service.server.flush();
                 service.seen.lock().unwrap().connections = service.server.connections();
+                turned.fetch_add(1, Ordering::Release);
             }
         });
-        Echo { address, seen, stop, drain, waker, thread: Some(thread) }
+        Echo { address, seen, stop, drain, turns, waker, thread: Some(thread) }
     }
 
     pub fn drain(&self) {
@@ -110,14 +114,24 @@ impl Echo {
         self.waker.wake().unwrap();
     }
 
+    /// Waits until the turn at hand, and one more, are over.
+    pub fn turn(&self) {
+        let now = self.turns.load(Ordering::Acquire);
+        self.wait_for("two turns", || self.turns.load(Ordering::Acquire) >= now + 2);
+    }
+
     /// Waits until the server has come to a state; it is woken to look, and the test fails if it never does.
     pub fn wait(&self, what: &str, mut holds: impl FnMut(&Seen) -> bool) {
-        for _ in 0..2000 {
-            if holds(&self.seen.lock().unwrap()) {
+        self.wait_for(what, || holds(&self.seen.lock().unwrap()));
+    }
+
+    fn wait_for(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        for round in 0..12_000 {
+            if holds() {
                 return;
             }
             self.waker.wake().unwrap();
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_micros(if round < 1000 { 50 } else { 5000 }));
         }
         panic!("never: {what}");
     }

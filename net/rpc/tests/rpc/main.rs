@@ -2,3 +2,5 @@
 
 mod calls;
 mod echo;
+mod frames;
+mod wire;
