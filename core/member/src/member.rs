@@ -546,12 +546,15 @@ impl Member {
     // --- what the member proposes by itself ------------------------------------------------------------------
 
     fn leader_duties(&mut self, out: &mut Outputs) {
-        if !self.published && self.now_ms >= self.publish_again_ms && self.consensus.standing().leader != 0 {
-            self.publish();
-        }
         if self.now_ms >= self.next_version_ms {
             self.next_version_ms = self.now_ms + VERSION_INTERVAL_MS;
             self.versions(out);
+        }
+        // Once this term's first entry is applied; a new cluster's version then goes the same way just before.
+        let standing = self.consensus.standing();
+        let settled = standing.leader != 0 && self.state.applied_term() == standing.term;
+        if !self.published && settled && self.now_ms >= self.publish_again_ms {
+            self.publish();
         }
         if !self.consensus.is_leader() {
             return;
@@ -619,7 +622,8 @@ impl Member {
         let alone = self.state.members().voters().count() == 1;
         let undecided =
             self.state.members().version().map(|v| v.to_string()) != Some(self.settings.version.clone());
-        if self.published && alone && undecided && self.consensus.is_leader() {
+        let settled = self.state.applied_term() == self.consensus.standing().term;
+        if settled && alone && undecided && self.consensus.is_leader() {
             let request = membershippb::ClusterVersionSetRequest { ver: self.settings.version.clone() };
             self.propose_own(Own::ClusterVersion, Payload::ClusterVersion(&request));
         }

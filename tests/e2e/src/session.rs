@@ -479,7 +479,9 @@ impl<'a> Session<'a> {
 
     fn error(&self, status: &Status) -> String {
         let code = CODES[usize::try_from(i32::from(status.code())).expect("codes are 0 to 16")];
-        format!("{code}: {}\n", mask_text(status.message(), &self.known))
+        // Go's protobuf library puts a no-break space into its texts in some builds.
+        let text = status.message().replace('\u{a0}', " ");
+        format!("{code}: {}\n", mask_text(&text, &self.known))
     }
 }
 

@@ -1,4 +1,7 @@
 //! The recorded scripts against our own server binary: `target/PROFILE/etcd` of this build, or `$QUORATE_ETCD`.
+//!
+//! `not_built/` holds the answers Go etcd gave to what is not built yet (auth, lock, membership changes): a script moves
+//! to `scripts/` with the part it is about.
 
 use e2e::{schema::Schema, script, session};
 use std::path::{Path, PathBuf};
