@@ -128,11 +128,14 @@ fn by_url(members: &mut [Value]) {
     }
 }
 
+/// A lease ends later by the election timeout, one second, once its leader was elected anew.
+const EXTENSION_SECONDS: i64 = 1;
+
 /// The remaining time of a lease runs while we look: it is shown as the granted time if it is positive and not more.
 fn near_granted(message: &mut DynamicMessage) {
     let number = |name: &str| message.get_field_by_name(name).and_then(|value| value.as_i64()).unwrap_or(0);
     let (left, granted) = (number("TTL"), number("grantedTTL"));
-    if (1..=granted).contains(&left) {
+    if granted > 0 && (1..=granted + EXTENSION_SECONDS).contains(&left) {
         message.set_field_by_name("TTL", Value::I64(granted));
     }
 }

@@ -63,7 +63,8 @@ impl Server {
         self.restart(Signal::SIGTERM, Some(binary))
     }
 
-    fn end(&mut self, signal: Signal) -> io::Result<()> {
+    /// Ends the process with `signal` and waits for it; nothing, if it has ended.
+    pub fn end(&mut self, signal: Signal) -> io::Result<()> {
         if self.ended()?.is_some() {
             return Ok(());
         }

@@ -110,7 +110,8 @@ pub async fn run(script: &Script, schema: &Schema, place: &Place<'_>) -> Result<
     Ok(answers)
 }
 
-async fn ready(server: &mut Server) -> Result<Channel, Failure> {
+/// Waits until the server answers.
+pub async fn ready(server: &mut Server) -> Result<Channel, Failure> {
     let begun = Instant::now();
     let endpoint = Endpoint::from_shared(server.client_url()).map_err(|e| e.to_string())?;
     loop {
