@@ -4,6 +4,10 @@
 //! The applier's part of a turn never waits: it stops early when the committer is too far behind, and goes on when
 //! a batch has been committed.
 
+mod own;
+
+use own::Own;
+
 use crate::{
     auto_compaction::AutoCompaction,
     consensus::{Consensus, ReadRound, Turn},
@@ -14,9 +18,8 @@ use crate::{
     request_id::RequestIds,
 };
 use backend::{BATCH_CHANGES_MAX, ReadTx};
-use bytes::Bytes;
 use mvcc::{CompactionStep, watch::Hub};
-use proto::{etcdserverpb as pb, membershippb, raftpb};
+use proto::raftpb;
 use state::{Applied, Context, Deadlines, Effect, Reject, Reply, State};
 use std::collections::{HashMap, VecDeque};
 
@@ -28,15 +31,6 @@ const BATCHES_IN_FLIGHT_MAX: usize = 8;
 
 /// Changes stay uncommitted at most this long.
 const COMMIT_INTERVAL_MS: u64 = 100;
-
-/// The leader looks for expired leases this often.
-const EXPIRY_INTERVAL_MS: u64 = 500;
-
-/// Revokes of expired leases under way at a time.
-const REVOKES_IN_FLIGHT_MAX: usize = 16;
-
-/// Membership and schema versions are looked at this often.
-const VERSION_INTERVAL_MS: u64 = 4000;
 
 /// Entries after which the log window is trimmed.
 const WINDOW_TRIM_ENTRIES: u64 = 1000;
@@ -62,17 +56,6 @@ pub struct Settings {
     pub lease_timing: state::lease::Timing,
 }
 
-/// Proposals of the member itself.
-#[derive(Debug)]
-enum Own {
-    Publish,
-    ClusterVersion,
-    Revoke,
-    Checkpoint,
-    Alarm,
-    AutoCompaction { revision: i64 },
-}
-
 /// A disk snapshot that waits until the backend is durable up to it.
 #[derive(Debug)]
 struct PendingSnapshot {
@@ -91,6 +74,8 @@ pub struct Member {
     auto_compaction: Option<AutoCompaction>,
     ids: RequestIds,
     own: HashMap<u64, Own>,
+    /// Expired leases whose revoke is still to be proposed; at most what one look at the deadlines gives.
+    to_revoke: VecDeque<i64>,
     revokes_in_flight: usize,
     alarm_in_flight: bool,
 
@@ -138,6 +123,7 @@ impl Member {
             hub: Hub::default(),
             auto_compaction,
             own: HashMap::new(),
+            to_revoke: VecDeque::new(),
             revokes_in_flight: 0,
             alarm_in_flight: false,
             to_apply: VecDeque::new(),
@@ -322,8 +308,9 @@ impl Member {
         let commit = (self.state.buffer_pending() > 0).then_some(self.last_seal_ms + COMMIT_INTERVAL_MS);
         let compaction =
             (self.compacting && self.compaction_needs_batch.is_none()).then_some(self.compaction_wake_ms);
+        let revoke = self.has_revokes_to_propose().then_some(self.now_ms);
         let deadline = self.deadlines.next_ms().map(|at| at.max(self.next_expiry_ms));
-        [commit, compaction, deadline].into_iter().flatten().min()
+        [commit, compaction, revoke, deadline].into_iter().flatten().min()
     }
 
     fn take_turn(&mut self, turn: Turn, out: &mut Outputs) {
@@ -340,8 +327,10 @@ impl Member {
         }
         if let Some(standing) = turn.changed {
             if standing.role != Role::Leader {
-                self.deadlines.demote();
+                self.forget_leader_proposals();
             }
+            // An alarm that was on its way may be lost with the leader; raising it twice does no harm.
+            self.alarm_in_flight = false;
             out.notices.push(Notice::Standing(standing));
         }
     }
@@ -402,8 +391,8 @@ impl Member {
                 }
                 out.notices.push(Notice::MembersChanged(change));
             }
-            Some(Effect::ClusterVersion(to)) => {
-                out.notices.push(Notice::ClusterVersion { from: None, to });
+            Some(Effect::ClusterVersion { from, to }) => {
+                out.notices.push(Notice::ClusterVersion { from, to });
                 self.versions(out);
             }
             Some(Effect::Compaction { physical }) => {
@@ -541,148 +530,5 @@ impl Member {
             }
         }
         out.deliveries.append(&mut self.hub.take());
-    }
-
-    // --- what the member proposes by itself ------------------------------------------------------------------
-
-    fn leader_duties(&mut self, out: &mut Outputs) {
-        if self.now_ms >= self.next_version_ms {
-            self.next_version_ms = self.now_ms + VERSION_INTERVAL_MS;
-            self.versions(out);
-        }
-        // Once this term's first entry is applied; a new cluster's version then goes the same way just before.
-        let standing = self.consensus.standing();
-        let settled = standing.leader != 0 && self.state.applied_term() == standing.term;
-        if !self.published && settled && self.now_ms >= self.publish_again_ms {
-            self.publish();
-        }
-        if !self.consensus.is_leader() {
-            return;
-        }
-        if self.now_ms >= self.next_expiry_ms {
-            self.next_expiry_ms = self.now_ms + EXPIRY_INTERVAL_MS;
-            self.expire_leases(out);
-        }
-        if let Some(auto) = &mut self.auto_compaction
-            && let Some(revision) = auto.poll(self.now_ms, self.state.revision(), true)
-        {
-            out.notices.push(Notice::AutoCompaction { revision });
-            let request = pb::CompactionRequest { revision, physical: false };
-            self.propose_own(Own::AutoCompaction { revision }, Payload::Compaction(&request));
-        }
-    }
-
-    fn propose_own(&mut self, own: Own, payload: Payload<'_>) -> bool {
-        match self.propose(payload) {
-            Ok(id) => self.own.insert(id, own).is_none(),
-            Err(_) => false,
-        }
-    }
-
-    /// `result` is `None` when raft dropped the proposal.
-    fn own_done(&mut self, own: Own, result: Option<&Result<Reply, Reject>>, out: &mut Outputs) {
-        match own {
-            Own::Publish if matches!(result, Some(Ok(_))) && !self.published => {
-                self.published = true;
-                out.notices.push(Notice::Published);
-            }
-            Own::Publish => self.publish_again_ms = self.now_ms,
-            Own::ClusterVersion => self.next_version_ms = self.now_ms,
-            Own::Revoke => self.revokes_in_flight -= 1,
-            Own::Checkpoint => {}
-            Own::Alarm => self.alarm_in_flight = false,
-            Own::AutoCompaction { revision } => {
-                let compacted = matches!(result, Some(Ok(_) | Err(Reject::Compacted)));
-                if let (true, Some(auto)) = (compacted, &mut self.auto_compaction) {
-                    auto.done(revision, self.now_ms);
-                }
-            }
-        }
-    }
-
-    fn publish(&mut self) {
-        self.publish_again_ms = self.now_ms + self.settings.request_timeout_ms;
-        let request = membershippb::ClusterMemberAttrSetRequest {
-            member_id: self.settings.member_id,
-            member_attributes: Some(membershippb::Attributes {
-                name: self.settings.name.clone(),
-                client_urls: self.settings.client_urls.clone(),
-            }),
-        };
-        self.propose_own(Own::Publish, Payload::MemberAttributes(&request));
-    }
-
-    /// The leader decides the cluster version; every member brings its schema to it.
-    fn versions(&mut self, out: &mut Outputs) {
-        if let Some(target) = self.state.storage_target()
-            && self.state.migrate_storage(target, None).is_ok()
-        {
-            out.notices.push(Notice::StorageVersion(target.to_string()));
-        }
-        let alone = self.state.members().voters().count() == 1;
-        let undecided =
-            self.state.members().version().map(|v| v.to_string()) != Some(self.settings.version.clone());
-        let settled = self.state.applied_term() == self.consensus.standing().term;
-        if settled && alone && undecided && self.consensus.is_leader() {
-            let request = membershippb::ClusterVersionSetRequest { ver: self.settings.version.clone() };
-            self.propose_own(Own::ClusterVersion, Payload::ClusterVersion(&request));
-        }
-    }
-
-    fn expire_leases(&mut self, out: &mut Outputs) {
-        let room = REVOKES_IN_FLIGHT_MAX.saturating_sub(self.revokes_in_flight);
-        if room == 0 {
-            return;
-        }
-        let expired = self.deadlines.expired(self.now_ms);
-        if !expired.is_empty() {
-            out.notices.push(Notice::LeasesExpired { count: expired.len() });
-        }
-        for id in expired {
-            if self.propose_own(Own::Revoke, Payload::LeaseRevoke(&pb::LeaseRevokeRequest { id })) {
-                self.revokes_in_flight += 1;
-            }
-        }
-        let due = self.deadlines.checkpoints_due(self.state.leases(), self.now_ms);
-        if !due.is_empty() {
-            let checkpoints = due
-                .into_iter()
-                .map(|(id, remaining_ttl)| pb::LeaseCheckpoint { id, remaining_ttl })
-                .collect();
-            let request = pb::LeaseCheckpointRequest { checkpoints };
-            self.propose_own(Own::Checkpoint, Payload::LeaseCheckpoint(&request));
-        }
-    }
-
-    /// Proposes the NOSPACE alarm for this member, once at a time.
-    pub fn raise_no_space(&mut self, out: &mut Outputs) {
-        if std::mem::replace(&mut self.alarm_in_flight, true) {
-            return;
-        }
-        out.notices.push(Notice::QuotaExceeded);
-        let request = pb::AlarmRequest {
-            action: pb::alarm_request::AlarmAction::Activate as i32,
-            member_id: self.settings.member_id,
-            alarm: pb::AlarmType::Nospace as i32,
-        };
-        if !self.propose_own(Own::Alarm, Payload::Alarm(&request)) {
-            self.alarm_in_flight = false;
-        }
-    }
-
-    /// A quota check of a proposal of this cost, at the edge.
-    pub fn has_room(&self, cost: u64) -> bool {
-        state::available(cost, self.state.root().size(), self.settings.quota_bytes)
-    }
-
-    /// Clears a lease's stored remaining TTL; a renewal can then go on. The request ID to wait for.
-    pub fn clear_checkpoint(&mut self, lease: i64) -> Result<u64, Refused> {
-        let checkpoints = vec![pb::LeaseCheckpoint { id: lease, remaining_ttl: 0 }];
-        self.propose(Payload::LeaseCheckpoint(&pb::LeaseCheckpointRequest { checkpoints }))
-    }
-
-    /// The v2 store of the members as a snapshot file carries it.
-    pub fn v2_store(&self) -> Bytes {
-        self.state.members().to_v2()
     }
 }

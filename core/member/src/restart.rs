@@ -150,10 +150,9 @@ fn begin(
     wal.sync()?;
     // The log's own name, and those of the directories that hold it, must outlive a crash too.
     for dir in [&layout.wal_dir, &layout.snap_dir] {
-        for above in
-            dir.ancestors().skip(1).take(DIRECTORIES_SYNCED).filter(|above| !above.as_os_str().is_empty())
-        {
-            disk.sync_dir(above)?;
+        for above in dir.ancestors().skip(1).take(DIRECTORIES_SYNCED) {
+            // What lies above the first part of a relative path is the working directory.
+            disk.sync_dir(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
         }
     }
     let state = State::open(committer.reader(), options)?;

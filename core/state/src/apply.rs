@@ -219,8 +219,9 @@ impl State {
         if version::SERVER.minor_only() < version {
             return Err(Error::ClusterNewer { server: version::SERVER, cluster: version });
         }
+        let from = self.members.version().map(|before| before.to_string());
         self.members.set_version(&mut self.buffer, version);
-        let effect = Some(Effect::ClusterVersion(version.to_string()));
+        let effect = Some(Effect::ClusterVersion { from, to: version.to_string() });
         Ok(Outcome { effect, ..Outcome::reply(Reply::Done) })
     }
 

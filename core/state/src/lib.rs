@@ -129,12 +129,11 @@ pub enum Effect {
     RaiseNoSpace,
     /// The member set changed; `conf_change` is what raft must be told (node 0: rejected or no-op for raft).
     ConfChange(raftpb::ConfChange),
-    ClusterVersion(String),
+    /// Decided (`from` is `None`) or changed.
+    ClusterVersion { from: Option<String>, to: String },
     /// A compaction was scheduled: its physical steps can begin. `physical`: the client waits for them (also when
     /// the compaction itself was refused as already done: then it waits for those queued before).
-    Compaction {
-        physical: bool,
-    },
+    Compaction { physical: bool },
 }
 
 /// The state machine of one member. One owner; nothing in it is shared.
