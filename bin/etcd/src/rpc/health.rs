@@ -36,7 +36,7 @@ impl Edge {
         Ok(())
     }
 
-    /// The stream tells the status once; it would tell a change, of which there is none.
+    /// The stream tells the status once; it stays open to tell a change, of which there is none.
     pub(super) fn health_watch(
         &mut self,
         id: CallId,
@@ -47,7 +47,6 @@ impl Edge {
         let known = request.service.is_empty();
         let status = if known { ServingStatus::Serving } else { ServingStatus::ServiceUnknown };
         desk.server.send(id, |out| response(status).encode(out).expect("BytesMut grows"));
-        self.health_watches.insert(id, ());
         Ok(())
     }
 }

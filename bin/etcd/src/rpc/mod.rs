@@ -26,7 +26,6 @@ use ::rpc::{CallId, Event, HttpRequest, Metadata, Server, Status};
 use bytes::Bytes;
 use member::{Member, Outputs};
 use prost::Message;
-use std::collections::HashMap;
 
 /// What the edge must know besides the member. Sizes in bytes, times in milliseconds.
 #[derive(Clone, Debug)]
@@ -57,7 +56,6 @@ pub struct Edge {
     ranges: Ranges,
     watches: watch::Watches,
     keepalives: lease::KeepAlives,
-    health_watches: HashMap<CallId, ()>,
     maintenance: maintenance::Jobs,
 }
 
@@ -69,7 +67,6 @@ impl Edge {
             calls: Calls::default(),
             ranges: Ranges::default(),
             keepalives: lease::KeepAlives::default(),
-            health_watches: HashMap::new(),
             maintenance: maintenance::Jobs::default(),
         }
     }
@@ -152,7 +149,6 @@ impl Edge {
     fn gone(&mut self, id: CallId, desk: &mut Desk<'_>) {
         self.watches.gone(id, desk);
         self.keepalives.gone(id);
-        self.health_watches.remove(&id);
         self.ranges.gone(id, desk);
         self.maintenance.gone(id);
     }

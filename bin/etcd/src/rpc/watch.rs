@@ -125,7 +125,9 @@ impl Watches {
             let reason = "etcdserver: mvcc: required revision has been compacted";
             return self.refuse(stream, revision, reason, desk);
         }
-        let key = if request.key.is_empty() { Bytes::from_static(b"\0") } else { request.key };
+        // Copies: what a message holds is a slice of a whole read buffer, and a watcher lives long.
+        let key = if request.key.is_empty() { &b"\0"[..] } else { &request.key };
+        let range = KeyRange::new(Bytes::copy_from_slice(key), Bytes::copy_from_slice(&request.range_end));
         let mut filters = Filters::default();
         for filter in request.filters {
             match FilterType::try_from(filter) {
@@ -135,7 +137,7 @@ impl Watches {
             }
         }
         let create = Create {
-            range: KeyRange::new(key, request.range_end),
+            range,
             start_revision: request.start_revision,
             watch_id: request.watch_id,
             prev_kv: request.prev_kv,
