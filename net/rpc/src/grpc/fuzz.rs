@@ -150,7 +150,7 @@ fn block(choice: u8, value: u8) -> Vec<u8> {
         3 => [base(b"/a.A/Many"), literal(&[0x40], b"token", &[b'a' + value % 8])].concat(),
         4 => [base(b"/a.A/One"), vec![0xbe + value % 2]].concat(),
         5 => [base(b"/a.A/One"), literal(&[0], b"grpc-encoding", b"gzip")].concat(),
-        6 => [vec![0x20 | value % 2], base(b"/a.A/Nope")].concat(),
+        6 => [vec![0x20 | (value % 2)], base(b"/a.A/Nope")].concat(),
         _ => literal(&[0x40], b"x", &[b'a' + value % 8; 60]),
     }
 }
