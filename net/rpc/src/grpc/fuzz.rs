@@ -40,7 +40,7 @@ enum Service {
 fn run(pieces: &[&[u8]], service: Service) -> (String, Vec<u8>) {
     let (limits, methods, now) = (limits(), methods(), Instant::now());
     let mut out = BytesMut::new();
-    let mut session = Session::new(&limits, now, &mut out);
+    let mut session = Session::new(&limits, methods.counts.clone(), now, &mut out);
     let mut tail = BytesMut::new();
     let mut log = String::new();
     let mut open = HashSet::new();

@@ -236,6 +236,7 @@ impl Session {
     /// The connection is lost.
     pub(crate) fn abandon(&mut self, connection: u64, events: &mut Vec<Event>) {
         for (stream, call) in self.http2.abandon() {
+            self.counts.handled(call.method, code::CANCELLED);
             if call.announced() {
                 events.push(Event::Gone { id: CallId { connection, stream } });
             }
