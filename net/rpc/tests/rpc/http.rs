@@ -184,3 +184,23 @@ fn an_answer_in_parts_can_outgrow_the_socket() {
     assert_eq!(answer.matches('~').count(), 32 << 20);
     assert!(answer.ends_with(&ok("GET /a  0", true)));
 }
+
+#[test]
+fn a_drained_server_answers_and_closes() {
+    let echo = Echo::start();
+    let mut idle = connect(&echo);
+    idle.write_all(b"GET /a HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = vec![0; ok("GET /a  0", false).len()];
+    idle.read_exact(&mut answer).unwrap();
+    let silent = connect(&echo);
+    let mut asking = connect(&echo);
+    asking.write_all(b"POST /b HTTP/1.1\r\nContent-Length: 2\r\n\r\na").unwrap();
+    echo.wait("three connections", |seen| seen.connections == 3);
+    echo.turn();
+    echo.drain();
+    assert_eq!(exchange(idle, b""), "");
+    assert_eq!(exchange(silent, b""), "");
+    assert_eq!(exchange(asking, b"b"), ok("POST /b  2", true));
+    echo.wait("no connection", |seen| seen.connections == 0 && seen.drained);
+    assert!(TcpStream::connect(echo.address).is_err(), "nobody listens any more");
+}
