@@ -1,4 +1,4 @@
-//! A server that does nothing but answer: 30 bytes to every call. For measuring with `load`.
+//! A server that does nothing but answer: 30 bytes to every call, streams with their end. For measuring with `load`.
 //!
 //! `cargo run --release -p rpc --example answer -- 127.0.0.1:21000`
 
@@ -8,7 +8,11 @@ use std::time::Duration;
 fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:21000".into());
     let address = address.parse().map_err(std::io::Error::other)?;
-    let methods = vec![Method { path: "/etcdserverpb.KV/Put", client_stream: false }];
+    let methods = vec![
+        Method { path: "/etcdserverpb.KV/Put", client_stream: false },
+        Method { path: "/etcdserverpb.Watch/Watch", client_stream: true },
+        Method { path: "/etcdserverpb.Lease/LeaseKeepAlive", client_stream: true },
+    ];
     let limits = Limits {
         message_bytes_max: 2 << 20,
         streams_max: u32::MAX,
@@ -25,8 +29,12 @@ fn main() -> std::io::Result<()> {
     loop {
         server.poll(None, &mut events)?;
         for event in events.drain(..) {
-            if let Event::Call { id, body, .. } = event {
-                server.reply(id, |out| out.extend_from_slice(&body[..body.len().min(30)]));
+            match event {
+                Event::Call { id, body, .. } => {
+                    server.reply(id, |out| out.extend_from_slice(&body[..body.len().min(30)]));
+                }
+                Event::HalfClose { id } => server.finish(id),
+                _ => {}
             }
         }
         server.flush();

@@ -19,6 +19,8 @@ use std::{
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long a connection that we ended may take to read our last words.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long they may take to leave.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Bytes of pipelined HTTP/1.1 requests taken from the socket while one is being answered.
 const PIPELINE_BYTES_MAX: usize = 64 << 10;
 /// HTTP/1.1 bodies may be this many times the message bound: JSON with base64 in it.
@@ -108,6 +110,9 @@ impl Connection {
 
     /// Handles bytes just read.
     pub(crate) fn receive(&mut self, bytes: &[u8], cx: &mut Context) {
+        if self.flags.closing {
+            return;
+        }
         if let Protocol::Unknown = self.protocol {
             self.tail.extend_from_slice(bytes);
             return self.sniff(cx);
@@ -145,6 +150,7 @@ impl Connection {
         }
         if http2 {
             let input = std::mem::take(&mut self.tail).freeze().slice(PREFACE.len()..);
+            self.transport.set_user_timeout(cx.limits.keepalive_timeout);
             let session = Session::new(cx.limits, cx.methods.counts.clone(), cx.now, &mut self.out);
             self.protocol = Protocol::Grpc(Box::new(session));
             return self.grpc(input, cx);
@@ -168,7 +174,7 @@ impl Connection {
             Err(fatal) => {
                 log::debug!(peer:? = self.peer, code:? = fatal.code, reason = fatal.reason; "HTTP/2 error");
                 session.abandon(self.id, cx.events);
-                self.flags.closing = true;
+                self.close_soon(cx.now);
             }
         }
     }
@@ -177,12 +183,19 @@ impl Connection {
         let Protocol::Http(exchange) = &mut self.protocol else { return };
         match exchange.receive(&mut self.tail, &mut self.out) {
             Turn::Wait => {}
-            Turn::Close => self.flags.closing = true,
+            Turn::Close => self.close_soon(cx.now),
             Turn::Request(request) => {
                 self.since = cx.now;
                 cx.events.push(Event::Http { id: CallId { connection: self.id, stream: 0 }, request });
             }
         }
+    }
+
+    /// To be ended once the output is written; nothing is read any more.
+    fn close_soon(&mut self, now: Instant) {
+        self.flags.closing = true;
+        self.tail = BytesMut::new();
+        self.since = now;
     }
 
     /// The peer has closed its side.
@@ -223,6 +236,7 @@ impl Connection {
     pub(crate) fn tick(&mut self, now: Instant) -> Fate {
         let age = now.saturating_duration_since(self.since);
         let late = match &mut self.protocol {
+            _ if self.flags.closing => age >= LAST_WORDS,
             Protocol::Grpc(session) => session.tick(now, &mut self.out) == Keepalive::Dead,
             Protocol::Unknown => age >= REQUEST_TIMEOUT,
             Protocol::Http(exchange) => {
@@ -238,7 +252,7 @@ impl Connection {
         match &mut self.protocol {
             Protocol::Grpc(session) => session.drain(now, &mut self.out),
             Protocol::Http(exchange) => exchange.close_after(),
-            Protocol::Unknown => self.flags.closing = true,
+            Protocol::Unknown => self.close_soon(now),
             Protocol::Lingering => {}
         }
     }

@@ -91,7 +91,8 @@ pub enum Event {
     HalfClose {
         id: CallId,
     },
-    /// The client cancelled, or its connection is lost. Sent for calls not yet answered, unary ones included.
+    /// The client cancelled, or its connection is lost, or it sent what ended the call. Sent for calls that were not
+    /// answered when it happened, unary ones included; the caller may have answered since, in the same batch.
     Gone {
         id: CallId,
     },

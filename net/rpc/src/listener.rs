@@ -18,6 +18,8 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// Pause after an accept failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Least distance of warnings that accepting fails.
+const WARN_INTERVAL: Duration = Duration::from_secs(10);
 /// Lost connections skipped in a row.
 const BROKEN_MAX: usize = 16;
 
@@ -60,6 +62,8 @@ pub(crate) struct Listener {
     /// Something may wait to be accepted.
     pub(crate) ready: bool,
     paused_until: Option<Instant>,
+    /// When want of descriptors was last logged.
+    warned: Option<Instant>,
 }
 
 impl Listener {
@@ -76,7 +80,7 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         let socket = Socketed::Tcp(mio::net::TcpListener::from_std(socket.into()));
-        Ok(Listener { socket, protocols: options.protocols, ready: false, paused_until: None })
+        Ok(Listener { socket, protocols: options.protocols, ready: false, paused_until: None, warned: None })
     }
 
     /// Takes the place of a socket that a process left behind at the path.
@@ -85,7 +89,7 @@ impl Listener {
             std::fs::remove_file(path)?;
         }
         let socket = Socketed::Unix(mio::net::UnixListener::bind(path)?, path.to_owned());
-        Ok(Listener { socket, protocols, ready: false, paused_until: None })
+        Ok(Listener { socket, protocols, ready: false, paused_until: None, warned: None })
     }
 
     /// `None`: a unix socket.
@@ -118,7 +122,10 @@ impl Listener {
                     return None;
                 }
                 Some(errno::ENFILE | errno::EMFILE | errno::ENOBUFS | errno::ENOMEM) => {
-                    log::warn!(error:% = error; "failed to accept a connection");
+                    if self.warned.is_none_or(|at| now.saturating_duration_since(at) >= WARN_INTERVAL) {
+                        log::warn!(error:% = error; "failed to accept a connection; trying on");
+                        self.warned = Some(now);
+                    }
                     self.paused_until = Some(now + ACCEPT_PAUSE);
                     return None;
                 }

@@ -178,7 +178,10 @@ impl Server {
 
     fn poll_timeout(&self, wanted: Option<Duration>) -> Option<Duration> {
         let room = self.accepting && self.connections.len() < self.limits.connections_max;
-        if !self.ready.is_empty() || room && self.listeners.iter().any(Listener::acceptable) {
+        if !self.ready.is_empty()
+            || !self.dirty.is_empty()
+            || room && self.listeners.iter().any(Listener::acceptable)
+        {
             return Some(Duration::ZERO);
         }
         let resumes = self.listeners.iter().filter_map(Listener::resumes).min();
@@ -292,7 +295,8 @@ impl Server {
             self.enqueue(slot);
         }
         let connection = &mut self.connections[slot];
-        if !connection.flags.dirty && (!connection.out.is_empty() || connection.flags.closing) {
+        let due = !connection.out.is_empty() || connection.flags.closing || connection.finished();
+        if due && !connection.flags.dirty && !connection.flags.blocked {
             connection.flags.dirty = true;
             self.dirty.push(slot);
         }

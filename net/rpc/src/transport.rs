@@ -1,9 +1,11 @@
 //! The byte stream under a connection. It never knows what the bytes mean.
 
 use mio::{Interest, Registry, Token, event::Source};
+use socket2::SockRef;
 use std::{
     io::{self, Read, Write},
     net::Shutdown,
+    time::Duration,
 };
 
 #[derive(Debug)]
@@ -41,6 +43,15 @@ impl Transport {
         match self {
             Transport::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Transport::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Bounds how long written bytes may stay unacknowledged before the connection is given up, as grpc-go does.
+    pub(crate) fn set_user_timeout(&self, timeout: Duration) {
+        if let Transport::Tcp(stream) = self
+            && let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(timeout))
+        {
+            log::debug!(error:% = error; "failed to set TCP_USER_TIMEOUT");
         }
     }
 

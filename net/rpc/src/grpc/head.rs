@@ -46,7 +46,7 @@ struct Seen<'a> {
     encoding: &'a [u8],
     timeout: Option<&'a [u8]>,
     hosts: usize,
-    bad_binary: Option<(&'a [u8], &'a [u8])>,
+    bad_binary: Option<(&'a [u8], &'a [u8], usize)>,
     headers: Vec<(Bytes, Bytes)>,
 }
 
@@ -73,8 +73,10 @@ fn look<'a>(fields: &'a Fields) -> Seen<'a> {
             b"host" => seen.hosts += 1,
             _ if metadata::is_reserved(name) => {}
             _ => {
-                if name.ends_with(b"-bin") && !metadata::is_base64(value) {
-                    seen.bad_binary = Some((name, value));
+                if name.ends_with(b"-bin")
+                    && let Some(offset) = metadata::base64_error(value)
+                {
+                    seen.bad_binary = Some((name, value, offset));
                 }
                 seen.headers.push((known_name(name), Bytes::copy_from_slice(value)));
             }
@@ -97,9 +99,11 @@ fn judge(seen: &Seen, subtype: Option<&[u8]>, methods: &Methods) -> Result<CallH
         let quoted = status::quote(seen.content_type);
         return refuse(415, code::INVALID_ARGUMENT, format!("invalid gRPC request content-type {quoted}"));
     };
-    if let Some((name, value)) = seen.bad_binary {
+    if let Some((name, value, offset)) = seen.bad_binary {
         let (name, value) = (status::quote(name), status::quote(value));
-        let message = format!("malformed binary metadata {value} in header {name}: illegal base64 data");
+        let message = format!(
+            "malformed binary metadata {value} in header {name}: illegal base64 data at input byte {offset}"
+        );
         return refuse(400, code::INTERNAL, message);
     }
     if seen.method != b"POST" {

@@ -2,6 +2,8 @@
 //!
 //! It never knows a message type. Start at [`Session`].
 
+#[cfg(test)]
+mod fuzz;
 mod gzip;
 mod head;
 mod message;

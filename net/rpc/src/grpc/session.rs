@@ -205,13 +205,14 @@ impl Session {
     fn ended(&mut self, key: Key, cx: &mut Context, out: &mut BytesMut) {
         let stream = self.http2.stream_id(key);
         let Some(call) = self.http2.state(key) else { return };
-        let cut = call.held() > 0;
-        if cut || !call.announced() {
-            let message = if cut { "unexpected EOF" } else { "EOF" };
-            let status = Status { code: code::INTERNAL, message: message.into() };
-            self.reject(key, &status, cx, out);
-        } else if call.client_stream {
+        // A prefix that breaks off counts as nothing sent, as in grpc-go.
+        let cut = call.held() >= message::PREFIX_BYTES;
+        if call.client_stream && !cut {
             cx.events.push(Event::HalfClose { id: cx.id(stream) });
+        } else if cut || !call.announced() {
+            let code = if call.client_stream { code::INTERNAL } else { code::UNKNOWN };
+            let message = if cut { "unexpected EOF" } else { "EOF" };
+            self.reject(key, &Status { code, message: message.into() }, cx, out);
         }
     }
 
@@ -235,6 +236,7 @@ impl Session {
     /// The connection is lost.
     pub(crate) fn abandon(&mut self, connection: u64, events: &mut Vec<Event>) {
         for (stream, call) in self.http2.abandon() {
+            self.counts.handled(call.method, code::CANCELLED);
             if call.announced() {
                 events.push(Event::Gone { id: CallId { connection, stream } });
             }
@@ -268,9 +270,13 @@ impl Session {
 
     pub(crate) fn finish(&mut self, stream: u32, out: &mut BytesMut) {
         let Some(key) = self.http2.find(stream) else { return };
-        if self.open_response(key, out).is_some() {
-            self.finish_at(key, 0, status::OK, out);
+        let Some(call) = self.http2.state(key) else { return };
+        if call.opened {
+            return self.finish_at(key, 0, status::OK, out);
         }
+        let subtype = call.opening.as_ref().map_or(&[][..], |opening| &opening.subtype);
+        let block = status::trailers_only(200, subtype, &Status { code: 0, message: String::new() });
+        self.finish_at(key, 0, &block, out);
     }
 
     pub(crate) fn fail(&mut self, stream: u32, status: &Status, out: &mut BytesMut) {

@@ -5,6 +5,7 @@ use crate::Status;
 
 pub(super) mod code {
     pub(in crate::grpc) const CANCELLED: u8 = 1;
+    pub(in crate::grpc) const UNKNOWN: u8 = 2;
     pub(in crate::grpc) const INVALID_ARGUMENT: u8 = 3;
     pub(in crate::grpc) const DEADLINE_EXCEEDED: u8 = 4;
     pub(in crate::grpc) const RESOURCE_EXHAUSTED: u8 = 8;

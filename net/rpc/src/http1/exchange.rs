@@ -125,7 +125,8 @@ impl Exchange {
         } else {
             Body::counted(framing.length, self.body_bytes_max).map_err(status_of)?
         };
-        if framing.expects_continue && buffer.is_empty() {
+        let empty = !framing.chunked && framing.length == 0;
+        if framing.expects_continue && buffer.is_empty() && !empty {
             out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         self.body(request, body, framing.manner, buffer)

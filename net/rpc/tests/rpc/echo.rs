@@ -217,7 +217,7 @@ impl Service {
         });
     }
 
-    /// Says what it was asked; `/parts` in parts, `/never` nothing.
+    /// Says what it was asked; `/parts` in parts, `/endless` the beginning of an answer, `/large` 32 MiB.
     fn http(&mut self, id: CallId, request: rpc::HttpRequest) {
         let text = format!("{} {} {} {}", request.method, request.path, request.query, request.body.len());
         let response = |body: String| HttpResponse {
@@ -226,7 +226,8 @@ impl Service {
             body: body.into(),
         };
         match request.path.as_str() {
-            "/never" => {}
+            "/endless" => self.server.http_open(id, &response("it begins".into())),
+            "/large" => self.server.http_reply(id, response("~".repeat(32 << 20))),
             "/parts" => {
                 self.server.http_open(id, &response("one,".into()));
                 self.server.http_send(id, b"two,");

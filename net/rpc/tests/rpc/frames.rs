@@ -102,6 +102,11 @@ fn requests_in_every_shape() {
             "HEADERS 1 200 application/grpc\nDATA 1 \"a\"\nDATA 1 \"b\"\nHEADERS 1 end grpc-status=0",
         ),
         (
+            "a stream without a message",
+            [request(1, CHAT), frame(DATA, END_STREAM, 1, &[])].concat(),
+            "HEADERS 1 end 200 application/grpc grpc-status=0 grpc-message=",
+        ),
+        (
             "answered before the client has ended",
             [request(1, UNARY), frame(DATA, 0, 1, &whole)].concat(),
             &format!("{ANSWERED}\nRST_STREAM 1 NO_ERROR"),
@@ -210,6 +215,26 @@ fn refused_calls() {
             "payload format",
             odd,
             "HEADERS 1 end 200 application/grpc grpc-status=13 grpc-message=grpc: received unexpected payload format 2",
+        ),
+        (
+            "nothing sent",
+            [request(1, UNARY), frame(DATA, END_STREAM, 1, &[0, 0])].concat(),
+            "HEADERS 1 end 200 application/grpc grpc-status=2 grpc-message=EOF",
+        ),
+        (
+            "broken off",
+            [request(1, UNARY), frame(DATA, END_STREAM, 1, &[0, 0, 0, 0, 9, 1])].concat(),
+            "HEADERS 1 end 200 application/grpc grpc-status=2 grpc-message=unexpected EOF",
+        ),
+        (
+            "broken off, in a stream",
+            [request(1, CHAT), frame(DATA, END_STREAM, 1, &[0, 0, 0, 0, 9, 1])].concat(),
+            "HEADERS 1 end 200 application/grpc grpc-status=13 grpc-message=unexpected EOF",
+        ),
+        (
+            "binary metadata",
+            refused(&[("x-bin", "AA=A")]),
+            r#"HEADERS 1 end 400 application/grpc grpc-status=13 grpc-message=malformed binary metadata "AA=A" in header "x-bin": illegal base64 data at input byte 2"#,
         ),
         (
             "too large",

@@ -3,4 +3,5 @@
 mod calls;
 mod echo;
 mod frames;
+mod http;
 mod wire;

@@ -99,16 +99,22 @@ impl Decoder {
     }
 
     pub(crate) fn decode(&mut self, block: &[u8]) -> Result<Block, Corrupt> {
+        if let Some(slot) = self.known.again(block, &self.tables) {
+            self.volatile = false;
+            return Ok(Block::Known(slot));
+        }
         let scan = self.known.scan(block, &self.tables);
         if let Some(scan) = &scan
             && let Some(slot) = self.known.find()
         {
-            self.volatile = false;
-            if let Some(literal) = &scan.volatile {
-                literal.value.decode(&mut self.value)?;
-                self.volatile = true;
-                if literal.insert {
-                    self.tables.insert(VOLATILE, &self.value);
+            self.volatile = scan.volatile.is_some();
+            match &scan.volatile {
+                None => self.known.met(block, slot, &self.tables),
+                Some(literal) => {
+                    literal.value.decode(&mut self.value)?;
+                    if literal.insert {
+                        self.tables.insert(VOLATILE, &self.value);
+                    }
                 }
             }
             return Ok(Block::Known(slot));
@@ -237,6 +243,7 @@ mod tests {
         assert_eq!(step(&mut decoder, "40 01 61 01 62"), (Block::Once, None));
         assert_eq!(step(&mut decoder, "be 82"), (Block::Repeatable(0), None));
         assert_eq!(step(&mut decoder, "be 82"), (Block::Known(0), None));
+        assert_eq!(step(&mut decoder, "be 82"), (Block::Known(0), None), "byte for byte");
         assert_eq!(step(&mut decoder, "40 01 63 01 64"), (Block::Once, None));
         assert_eq!(step(&mut decoder, "be 82"), (Block::Repeatable(1), None), "another entry now");
         assert_eq!(list(&decoder), "c=d;:method=GET;");

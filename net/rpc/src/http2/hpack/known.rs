@@ -31,6 +31,16 @@ pub(super) struct KnownBlocks {
     pub(super) next: usize,
     /// Key of the block scanned last.
     key: Vec<u8>,
+    /// The known block met last: most often the next one is the same byte for byte.
+    latest: Latest,
+}
+
+#[derive(Debug)]
+struct Latest {
+    block: Vec<u8>,
+    /// Of the tables then.
+    generation: u64,
+    slot: usize,
 }
 
 /// A block that has a key.
@@ -41,7 +51,22 @@ pub(super) struct Scan<'a> {
 
 impl KnownBlocks {
     pub(super) fn new() -> KnownBlocks {
-        KnownBlocks { keys: Default::default(), next: 0, key: Vec::new() }
+        let latest = Latest { block: Vec::new(), generation: 0, slot: 0 };
+        KnownBlocks { keys: Default::default(), next: 0, key: Vec::new(), latest }
+    }
+
+    /// Slot of the block if it is the latest known one again, and means the same.
+    pub(super) fn again(&self, block: &[u8], tables: &Tables) -> Option<usize> {
+        let Latest { block: latest, generation, slot } = &self.latest;
+        (*latest == block && *generation == tables.generation() && !block.is_empty()).then_some(*slot)
+    }
+
+    /// The block is known, in this slot, and has no volatile field.
+    pub(super) fn met(&mut self, block: &[u8], slot: usize, tables: &Tables) {
+        let latest = &mut self.latest;
+        latest.block.clear();
+        latest.block.extend_from_slice(block);
+        (latest.generation, latest.slot) = (tables.generation(), slot);
     }
 
     /// Computes the block's key. `None`: it has none, or is corrupt.
@@ -102,6 +127,8 @@ impl KnownBlocks {
     /// Remembers the key scanned last in slot `next`.
     pub(super) fn remember(&mut self) {
         std::mem::swap(&mut self.keys[self.next], &mut self.key);
+        // The slot may be that of the latest known block.
+        self.latest.block.clear();
         self.next = (self.next + 1) % KNOWN_BLOCKS;
     }
 }

@@ -36,11 +36,13 @@ pub(super) struct Tables {
     limit: usize,
     /// Insertions so far.
     inserted: u64,
+    /// Size updates so far.
+    resized: u64,
 }
 
 impl Tables {
     pub(super) fn new() -> Tables {
-        Tables { entries: VecDeque::new(), size: 0, limit: TABLE_BYTES_MAX, inserted: 0 }
+        Tables { entries: VecDeque::new(), size: 0, limit: TABLE_BYTES_MAX, inserted: 0, resized: 0 }
     }
 
     pub(super) fn id(&self, index: usize) -> Option<Id> {
@@ -49,6 +51,11 @@ impl Tables {
         }
         let age = index - 1 - STATIC.len();
         (age < self.entries.len()).then(|| Id(STATIC.len() as u64 + self.inserted - age as u64))
+    }
+
+    /// Grows with every change: while it stands, so does the meaning of every index.
+    pub(super) fn generation(&self) -> u64 {
+        self.inserted + self.resized
     }
 
     /// Name and value at an index: 1 to 61 are static, the dynamic ones follow, newest first.
@@ -77,6 +84,7 @@ impl Tables {
         if limit > TABLE_BYTES_MAX {
             return false;
         }
+        self.resized += 1;
         self.limit = limit;
         self.shrink(limit);
         true
