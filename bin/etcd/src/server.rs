@@ -24,7 +24,7 @@ use member::{
     log_writer::{LogDone, LogWriter},
     raft::{Node, NodeConfig, Role},
     reader::{ReadDone, ReadJob},
-    restart::{self, InitialMember, Layout, NewCluster, Opened},
+    restart::{self, Beginning, InitialMember, Layout, NewCluster, Opened},
 };
 use std::{
     process::ExitCode,
@@ -92,19 +92,19 @@ fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, restart::Error>
         learners_max: config.cluster.learners_max.max(0) as usize,
         ..state::Options::default()
     };
-    restart::open(disk, &layout, bolt, options, || initial_cluster(config))
+    restart::open(disk, &layout, bolt, options, || beginning(config))
 }
 
-fn initial_cluster(config: &Config) -> Result<NewCluster, restart::Error> {
+fn beginning(config: &Config) -> Result<Beginning, restart::Error> {
     let initial = startup::founders(config).map_err(restart::Error::Flags)?;
     let texts = |urls: &[crate::url::Url]| urls.iter().map(|url| url.as_str().to_owned()).collect();
     let members =
         initial.0.iter().map(|(name, urls)| InitialMember { name: name.clone(), peer_urls: texts(urls) });
-    Ok(NewCluster {
+    Ok(Beginning::Found(NewCluster {
         token: config.cluster.token.clone(),
         name: config.member.name.clone(),
         members: members.collect(),
-    })
+    }))
 }
 
 fn auto_compaction(config: &Config, now_ms: u64) -> Result<Option<AutoCompaction>, String> {
@@ -472,7 +472,7 @@ fn settings(config: &Config, member_id: u64, cluster_id: u64) -> Settings {
         quota_bytes: config.storage.quota_bytes,
         request_bytes_max: config.limits.request_bytes_max,
         compaction_pause_ms: config.compaction.sleep_interval.as_millis() as u64,
-        version: "3.7.0".to_owned(),
+        release: state::version::SERVER,
         lease_timing: state::lease::Timing {
             retry_ms: config.timing.request_timeout().as_millis() as u64,
             checkpoint_ms: None,

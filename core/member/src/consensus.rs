@@ -10,6 +10,10 @@ use proto::raftpb;
 /// Proposals that may wait for a leader; more are dropped, as raft would.
 pub const PROPOSALS_QUEUED_MAX: usize = 20_000;
 
+/// Bytes of proposals in one message to the leader, unless one alone is larger; a message must not hold up what
+/// comes behind it.
+const FORWARD_BYTES_MAX: usize = 1 << 20;
+
 /// A read round that is not answered is asked again after this long.
 pub const READ_RETRY_MS: u64 = 500;
 
@@ -143,10 +147,14 @@ impl Consensus {
             return;
         }
         if !self.proposals.is_empty() {
-            let queued = std::mem::take(&mut self.proposals);
-            let (ids, batch): (Vec<u64>, Vec<Bytes>) = queued.into_iter().unzip();
-            if !self.node.propose(batch) {
-                turn.dropped.extend(ids);
+            let mut queued = std::mem::take(&mut self.proposals);
+            while !queued.is_empty() {
+                let rest = if self.is_leader() { Vec::new() } else { queued.split_off(one_message(&queued)) };
+                let (ids, batch): (Vec<u64>, Vec<Bytes>) = queued.into_iter().unzip();
+                if !self.node.propose(batch) {
+                    turn.dropped.extend(ids);
+                }
+                queued = rest;
             }
         }
         for change in std::mem::take(&mut self.changes) {
@@ -223,6 +231,16 @@ impl Consensus {
     pub fn is_leader(&self) -> bool {
         self.standing().role == Role::Leader
     }
+}
+
+/// How many of the first proposals go into one message; at least one.
+fn one_message(proposals: &[(u64, Bytes)]) -> usize {
+    let mut bytes = 0;
+    let fits = proposals.iter().take_while(|(_, data)| {
+        bytes += data.len();
+        bytes <= FORWARD_BYTES_MAX
+    });
+    fits.count().max(1)
 }
 
 #[cfg(test)]

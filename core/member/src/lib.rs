@@ -18,4 +18,4 @@ pub mod request_id;
 pub mod restart;
 
 pub use member::{Member, Settings};
-pub use outputs::{Notice, Outputs, Totals};
+pub use outputs::{InstallJob, Notice, Outputs, SnapshotJob, Totals};

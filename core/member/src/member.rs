@@ -5,8 +5,12 @@
 //! a batch has been committed.
 
 mod own;
+mod snapshots;
+mod versions;
 
 use own::Own;
+use snapshots::Snapshots;
+use versions::Versions;
 
 use crate::{
     auto_compaction::AutoCompaction,
@@ -20,7 +24,7 @@ use crate::{
 use backend::{BATCH_CHANGES_MAX, ReadTx};
 use mvcc::{CompactionStep, watch::Hub};
 use proto::raftpb;
-use state::{Applied, Context, Deadlines, Effect, Reject, Reply, State};
+use state::{Applied, Context, Deadlines, Effect, Reject, Reply, State, Version};
 use std::collections::{HashMap, VecDeque};
 
 /// Entries committed and not yet applied beyond which proposals are refused.
@@ -51,8 +55,8 @@ pub struct Settings {
     pub quota_bytes: Option<u64>,
     pub request_bytes_max: usize,
     pub compaction_pause_ms: u64,
-    /// `major.minor.0` of this release.
-    pub version: String,
+    /// The release this member says it is. The cluster version never rises above it.
+    pub release: Version,
     pub lease_timing: state::lease::Timing,
 }
 
@@ -88,6 +92,7 @@ pub struct Member {
     last_seal_ms: u64,
     snapshot_index: u64,
     pending_snapshot: Option<PendingSnapshot>,
+    snapshots: Snapshots,
     trimmed_at: u64,
 
     compacting: bool,
@@ -99,7 +104,7 @@ pub struct Member {
     published: bool,
     publish_again_ms: u64,
     next_expiry_ms: u64,
-    next_version_ms: u64,
+    versions: Versions,
     now_ms: u64,
     totals: Totals,
 }
@@ -134,6 +139,7 @@ impl Member {
             last_seal_ms: 0,
             snapshot_index,
             pending_snapshot: None,
+            snapshots: Snapshots::default(),
             trimmed_at: snapshot_index,
             compacting: true,
             compaction_wake_ms: 0,
@@ -143,7 +149,7 @@ impl Member {
             published: false,
             publish_again_ms: 0,
             next_expiry_ms: 0,
-            next_version_ms: 0,
+            versions: Versions::default(),
             now_ms: 0,
             totals: Totals::default(),
         }
@@ -210,6 +216,24 @@ impl Member {
         Ok(id)
     }
 
+    /// Queues a configuration change, which gets its ID here; the result comes with that ID.
+    pub fn propose_change(&mut self, mut change: raftpb::ConfChange) -> u64 {
+        let id = self.ids.draw();
+        change.id = Some(id);
+        self.consensus.propose_conf_change(change);
+        id
+    }
+
+    /// Begins to hand leadership to a voter. Does nothing on a member that is not the leader.
+    pub fn transfer_leader(&mut self, to: u64) {
+        self.consensus.node_mut().transfer_leader(to);
+    }
+
+    /// A message to this peer was lost.
+    pub fn report_unreachable(&mut self, peer: u64) {
+        self.consensus.node_mut().report_unreachable(peer);
+    }
+
     /// An ID for a request that needs one before it is proposed (a lease without an ID).
     pub fn next_id(&mut self) -> u64 {
         self.ids.draw()
@@ -245,7 +269,10 @@ impl Member {
     /// The log writer has finished something.
     pub fn log_done(&mut self, done: LogDone, out: &mut Outputs) {
         match done {
-            LogDone::Persisted(number) => self.consensus.persisted(number),
+            LogDone::Persisted(number) => {
+                self.consensus.persisted(number);
+                self.open_received(number, out);
+            }
             LogDone::SnapshotSaved { index } => out.notices.push(Notice::SnapshotSaved { index }),
             LogDone::Purged(_) => {}
         }
@@ -259,6 +286,7 @@ impl Member {
         if let Some(pending) = ready {
             out.log.push(LogJob::Snapshot(pending.snapshot));
         }
+        self.send_snapshots(out);
     }
 
     /// The committer has rewritten the file; its content is the same.
@@ -299,6 +327,7 @@ impl Member {
         self.release_reads(out);
         self.compaction(out)?;
         self.backend_duties(out);
+        self.prepare_snapshots(out);
         self.watch_duties(out);
         Ok(())
     }
@@ -314,8 +343,19 @@ impl Member {
     }
 
     fn take_turn(&mut self, turn: Turn, out: &mut Outputs) {
-        out.log.extend(turn.persist.into_iter().map(LogJob::Persist));
-        out.messages.extend(turn.messages);
+        for job in turn.persist {
+            if let Some(snapshot) = &job.snapshot {
+                self.begin_install(job.number, snapshot);
+            }
+            out.log.push(LogJob::Persist(job));
+        }
+        for message in turn.messages {
+            if message.r#type() == raftpb::MessageType::MsgSnap {
+                self.snapshot_wanted(message);
+            } else {
+                out.messages.push(message);
+            }
+        }
         self.to_apply.extend(turn.committed);
         self.rounds.extend(turn.rounds);
         out.cut_off.extend(turn.cut_off);
@@ -337,7 +377,9 @@ impl Member {
 
     fn apply(&mut self, out: &mut Outputs) -> Result<(), state::Error> {
         let before = self.applied_index;
-        while self.batches_sealed - self.batches_committed < BATCHES_IN_FLIGHT_MAX as u64 {
+        while !self.snapshots.installing()
+            && self.batches_sealed - self.batches_committed < BATCHES_IN_FLIGHT_MAX as u64
+        {
             let Some(entry) = self.to_apply.pop_front() else { break };
             let context = Context {
                 member_id: self.settings.member_id,
@@ -386,14 +428,12 @@ impl Member {
             None => {}
             Some(Effect::RaiseNoSpace) => self.raise_no_space(out),
             Some(Effect::ConfChange(change)) => {
-                if applied.fresh {
-                    self.consensus.node_mut().apply_conf_change(&change);
-                }
+                self.consensus.node_mut().apply_conf_change(&change);
                 out.notices.push(Notice::MembersChanged(change));
             }
             Some(Effect::ClusterVersion { from, to }) => {
                 out.notices.push(Notice::ClusterVersion { from, to });
-                self.versions(out);
+                self.follow_cluster_version(out);
             }
             Some(Effect::Compaction { physical }) => {
                 self.compacting = true;
@@ -419,7 +459,7 @@ impl Member {
         let standing = self.consensus.standing();
         if standing.role == Role::Leader && standing.term == entry.term() {
             self.deadlines.promote(self.state.leases(), self.now_ms, self.settings.election_ms);
-            self.next_version_ms = self.now_ms;
+            self.versions.look_now();
         }
     }
 
@@ -434,6 +474,9 @@ impl Member {
 
     fn seal(&mut self, out: &mut Outputs) {
         self.last_seal_ms = self.now_ms;
+        if self.snapshots.installing() {
+            return;
+        }
         if let Some(batch) = self.state.seal() {
             self.batches_sealed += 1;
             out.commit.push(batch);
@@ -441,7 +484,7 @@ impl Member {
     }
 
     fn backend_duties(&mut self, out: &mut Outputs) {
-        if self.state.buffer_pending() == 0 {
+        if self.state.buffer_pending() == 0 || self.snapshots.installing() {
             return;
         }
         let idle = self.batches_sealed == self.batches_committed;
@@ -487,6 +530,9 @@ impl Member {
     }
 
     fn trim_window(&mut self) {
+        if self.snapshots.keep_log(self.now_ms) {
+            return;
+        }
         self.trimmed_at = self.applied_index;
         let keep_from = self.applied_index.saturating_sub(self.settings.catchup_entries);
         let snapshot = self.snapshot_at(self.applied_index);
@@ -494,7 +540,7 @@ impl Member {
     }
 
     fn compaction(&mut self, out: &mut Outputs) -> Result<(), state::Error> {
-        if !self.compacting || self.now_ms < self.compaction_wake_ms {
+        if !self.compacting || self.now_ms < self.compaction_wake_ms || self.snapshots.installing() {
             return Ok(());
         }
         if self.compaction_needs_batch.is_some_and(|n| n > self.batches_committed) {

@@ -1,7 +1,7 @@
 //! What a turn of the member gives the shell.
 
 use crate::{log_writer::LogJob, raft::Standing};
-use backend::{Batch, View};
+use backend::{Batch, ReadTx, View};
 use mvcc::watch::{CatchUp, Delivery};
 use proto::raftpb;
 use state::{Reject, Reply};
@@ -12,7 +12,15 @@ pub struct Outputs {
     pub log: Vec<LogJob>,
     /// For the committer, in order; each is answered with [`crate::Member::committed`].
     pub commit: Vec<Batch>,
+    /// For peers, in order. None of them is a snapshot.
     pub messages: Vec<raftpb::Message>,
+    /// For peers that fell behind; each is answered with [`crate::Member::snapshot_sent`].
+    pub snapshots: Vec<SnapshotJob>,
+    /// Received snapshots to be opened, in order and after the batches given before; each is answered with
+    /// [`crate::Member::installed`].
+    pub installs: Vec<InstallJob>,
+    /// Every member is to be asked what it runs; answered with [`crate::Member::versions_known`].
+    pub ask_versions: bool,
     /// History for watchers that are behind, to be read on a reader thread.
     pub history: Vec<HistoryJob>,
     /// Results of proposals, by request ID, in log order.
@@ -27,6 +35,20 @@ pub struct Outputs {
     pub notices: Vec<Notice>,
     /// Entries applied in this turn.
     pub applied: u64,
+}
+
+/// A snapshot for a peer: the message, and the database image that goes with it.
+#[derive(Debug)]
+pub struct SnapshotJob {
+    pub message: raftpb::Message,
+    pub root: ReadTx,
+}
+
+/// A received snapshot that is logged: its database is to take the backend's place (see [`crate::restart::install`]).
+#[derive(Debug)]
+pub struct InstallJob {
+    pub index: u64,
+    pub options: state::Options,
 }
 
 /// A pass over history; read with [`mvcc::history`].
@@ -48,12 +70,17 @@ pub enum Notice {
         to: String,
     },
     StorageVersion(String),
+    /// Applied; node 0 if it was refused or says nothing new.
     MembersChanged(raftpb::ConfChange),
     SnapshotTriggered {
         applied: u64,
         last: u64,
     },
     SnapshotSaved {
+        index: u64,
+    },
+    /// A snapshot of the leader's has replaced the whole state; reads under way were of the old one.
+    SnapshotInstalled {
         index: u64,
     },
     CompactionScheduled {

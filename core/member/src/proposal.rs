@@ -32,6 +32,7 @@ pub enum Payload<'a> {
     Alarm(&'a pb::AlarmRequest),
     ClusterVersion(&'a membershippb::ClusterVersionSetRequest),
     MemberAttributes(&'a membershippb::ClusterMemberAttrSetRequest),
+    Downgrade(&'a membershippb::DowngradeInfoSetRequest),
 }
 
 /// Field numbers of `InternalRaftRequest`.
@@ -51,6 +52,7 @@ impl Payload<'_> {
             Payload::LeaseCheckpoint(_) => 11,
             Payload::ClusterVersion(_) => 1300,
             Payload::MemberAttributes(_) => 1301,
+            Payload::Downgrade(_) => 1302,
         }
     }
 }
@@ -83,6 +85,7 @@ pub fn encode(request_id: u64, payload: Payload<'_>) -> Bytes {
         Payload::Alarm(m) => put_message(field, m, &mut out),
         Payload::ClusterVersion(m) => put_message(field, m, &mut out),
         Payload::MemberAttributes(m) => put_message(field, m, &mut out),
+        Payload::Downgrade(m) => put_message(field, m, &mut out),
     }
     encode_key(HEADER, WireType::LengthDelimited, &mut out);
     encode_varint(header_len as u64, &mut out);

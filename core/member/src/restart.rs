@@ -4,7 +4,7 @@
 //! database takes its place if the backend is older than the log's snapshot, the state is restored, the log replayed.
 //! Invariants checked: the backend is never older than the snapshot the log continues from.
 
-use crate::raft::NodeLog;
+use crate::{outputs::InstallJob, raft::NodeLog};
 use backend::{Committer, ReadTx, meta};
 use disk::Disk;
 use proto::{etcdserverpb, raftpb, walpb};
@@ -34,6 +34,15 @@ pub struct InitialMember {
     pub name: String,
     /// Sorted.
     pub peer_urls: Vec<String>,
+}
+
+/// How a member without a log begins.
+#[derive(Clone, Debug)]
+pub enum Beginning {
+    /// With the other initial members, each of which writes the same log.
+    Found(NewCluster),
+    /// In a cluster that has added it: with an empty configuration, which its log or a snapshot will fill.
+    Join { member_id: u64, cluster_id: u64 },
 }
 
 /// A cluster that does not exist yet.
@@ -94,13 +103,13 @@ fn is_stray(name: &str) -> bool {
     name.starts_with("tmp") || name.starts_with("db.tmp")
 }
 
-/// Opens what is there, or begins a new cluster with `new`.
+/// Opens what is there, or begins as `beginning` says.
 pub fn open(
     disk: &Arc<dyn Disk>,
     layout: &Layout,
     bolt: bolt::Options,
     options: state::Options,
-    new: impl FnOnce() -> Result<NewCluster, Error>,
+    beginning: impl FnOnce() -> Result<Beginning, Error>,
 ) -> Result<Opened, Error> {
     disk.create_dir_all(&layout.snap_dir)?;
     for name in disk.list(&layout.snap_dir)?.iter().filter(|name| is_stray(name)) {
@@ -108,17 +117,30 @@ pub fn open(
     }
     let had_wal = Wal::exists(&**disk, &layout.wal_dir)?;
     // A wrong flag must not leave a database behind.
-    let cluster = if had_wal { None } else { Some(new()?) };
+    let beginning = if had_wal { None } else { Some(beginning()?) };
     let had_backend = disk.exists(&layout.backend())?;
     let committer = Committer::open(disk.clone(), &layout.backend(), bolt.clone())?;
-    match cluster {
-        Some(cluster) => begin(disk, layout, committer, options, &cluster),
+    match beginning {
+        Some(Beginning::Found(cluster)) => found(disk, layout, committer, options, &cluster),
+        Some(Beginning::Join { member_id, cluster_id }) => {
+            begin(disk, layout, committer, options, First { member_id, cluster_id, ..First::default() })
+        }
         None => resume(disk, layout, committer, bolt, options, had_backend),
     }
 }
 
-/// The first life: every initial member writes the same log.
-fn begin(
+/// What a first log holds.
+#[derive(Debug, Default)]
+struct First {
+    member_id: u64,
+    cluster_id: u64,
+    hard_state: raftpb::HardState,
+    conf_state: raftpb::ConfState,
+    entries: Vec<raftpb::Entry>,
+}
+
+/// Every initial member of a new cluster writes the same log.
+fn found(
     disk: &Arc<dyn Disk>,
     layout: &Layout,
     committer: Committer,
@@ -141,12 +163,27 @@ fn begin(
     let local = members.iter().find(|member| member.attributes.name == cluster.name);
     let member_id = local.ok_or_else(|| Error::NoLocalName(cluster.name.clone()))?.id;
 
-    let metadata = etcdserverpb::Metadata { node_id: Some(member_id), cluster_id: Some(cluster_id) };
-    let mut wal = Wal::create(disk.clone(), &layout.wal_dir, &metadata)?;
     let entries: Vec<_> = (1..).zip(&members).map(|(index, member)| first_entry(index, member)).collect();
     let hard_state = raftpb::HardState::new(1, 0, entries.len() as u64);
+    let conf_state = raftpb::ConfState::simple(ids, Vec::new());
+    begin(disk, layout, committer, options, First { member_id, cluster_id, hard_state, conf_state, entries })
+}
+
+/// The first life: a log with what every later one starts from.
+fn begin(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    committer: Committer,
+    options: state::Options,
+    first: First,
+) -> Result<Opened, Error> {
+    let First { member_id, cluster_id, hard_state, conf_state, entries } = first;
+    let metadata = etcdserverpb::Metadata { node_id: Some(member_id), cluster_id: Some(cluster_id) };
+    let mut wal = Wal::create(disk.clone(), &layout.wal_dir, &metadata)?;
     entries.iter().for_each(|entry| wal.append_entry(entry));
-    wal.append_state(&hard_state);
+    if !entries.is_empty() {
+        wal.append_state(&hard_state);
+    }
     wal.sync()?;
     // The log's own name, and those of the directories that hold it, must outlive a crash too.
     for dir in [&layout.wal_dir, &layout.snap_dir] {
@@ -156,7 +193,6 @@ fn begin(
         }
     }
     let state = State::open(committer.reader(), options)?;
-    let conf_state = raftpb::ConfState::simple(ids, Vec::new());
     let log = NodeLog { index: 0, term: 0, hard_state, conf_state, entries };
     Ok(Opened { member_id, cluster_id, restarted: false, log, wal, committer, state, repaired: false })
 }
@@ -259,4 +295,24 @@ fn take_received(
     disk.rename(received, &layout.backend())?;
     disk.sync_dir(&layout.snap_dir)?;
     Ok(Committer::open(disk.clone(), &layout.backend(), bolt)?)
+}
+
+/// Puts the database received with a snapshot in the backend's place and opens it as a new state. The old backend may
+/// have readers still; they keep their file. The snapshot's marker must be durable: from then on a restart does the
+/// same.
+pub fn install(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    old: Committer,
+    bolt: bolt::Options,
+    job: InstallJob,
+) -> Result<(Committer, State), Error> {
+    let committer = take_received(disk, layout, old, bolt, job.index)?;
+    let index = consistent_index(&committer.reader())?;
+    if index != job.index {
+        let path = layout.backend().display().to_string();
+        return Err(Error::BackendMismatch { path, index, snapshot: job.index });
+    }
+    let state = State::open(committer.reader(), job.options)?;
+    Ok((committer, state))
 }

@@ -12,7 +12,7 @@ use member::{
     proposal::Payload,
     raft::{Node, NodeConfig},
     reader::{self, ReadDone, ReadJob},
-    restart::{self, InitialMember, Layout, NewCluster},
+    restart::{self, Beginning, InitialMember, Layout, NewCluster},
 };
 use mvcc::{
     KeyRange, RangeEnd,
@@ -45,7 +45,7 @@ impl World {
         let new = || {
             let members =
                 vec![InitialMember { name: "a".into(), peer_urls: vec!["http://127.0.0.1:2380".into()] }];
-            Ok(NewCluster { token: "t".into(), name: "a".into(), members })
+            Ok(Beginning::Found(NewCluster { token: "t".into(), name: "a".into(), members }))
         };
         let opened =
             restart::open(&disk, &layout, bolt::Options::default(), state::Options::default(), new).unwrap();
@@ -64,7 +64,7 @@ impl World {
             quota_bytes: None,
             request_bytes_max: 1 << 20,
             compaction_pause_ms: 10,
-            version: "3.7.0".into(),
+            release: state::version::SERVER,
             lease_timing: state::lease::Timing::default(),
         };
         let mut world = World {

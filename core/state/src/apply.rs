@@ -10,7 +10,7 @@ use crate::{
     header::header,
     lease,
     member::{Change, Downgrade},
-    quota, version,
+    quota,
 };
 use proto::{
     Message,
@@ -216,8 +216,9 @@ impl State {
 
     fn set_cluster_version(&mut self, index: u64, text: String) -> Result<Outcome, Error> {
         let version = Version::parse(&text).map_err(|reason| Error::Entry { index, reason })?;
-        if version::SERVER.minor_only() < version {
-            return Err(Error::ClusterNewer { server: version::SERVER, cluster: version });
+        let server = self.options.release;
+        if server.minor_only() < version {
+            return Err(Error::ClusterNewer { server, cluster: version });
         }
         let from = self.members.version().map(|before| before.to_string());
         self.members.set_version(&mut self.buffer, version);

@@ -135,17 +135,33 @@ fn text(error: prost::DecodeError) -> Unreadable {
     error.to_string()
 }
 
-/// The fields of etcd's v2 `Request` that matter here.
+/// The fields of etcd's v2 `Request` that matter here: how members below 3.5 are told names and the cluster version.
 #[derive(Clone, PartialEq, prost::Message)]
-struct RequestV2 {
+pub struct RequestV2 {
     #[prost(uint64, optional, tag = "1")]
-    id: Option<u64>,
+    pub id: Option<u64>,
     #[prost(string, optional, tag = "2")]
-    method: Option<String>,
+    pub method: Option<String>,
     #[prost(string, optional, tag = "3")]
-    path: Option<String>,
+    pub path: Option<String>,
     #[prost(string, optional, tag = "4")]
-    val: Option<String>,
+    pub val: Option<String>,
+}
+
+impl RequestV2 {
+    /// Sets the cluster version.
+    pub fn cluster_version(id: u64, version: &str) -> RequestV2 {
+        RequestV2::put(id, "/0/version".into(), version.into())
+    }
+
+    /// Publishes a member's name and client URLs.
+    pub fn attributes(id: u64, member: u64, attributes: &Attributes) -> RequestV2 {
+        RequestV2::put(id, format!("/0/members/{member:x}/attributes"), attributes.to_json())
+    }
+
+    fn put(id: u64, path: String, val: String) -> RequestV2 {
+        RequestV2 { id: Some(id), method: Some("PUT".into()), path: Some(path), val: Some(val) }
+    }
 }
 
 fn read_v2(data: Bytes) -> Result<Request, Unreadable> {

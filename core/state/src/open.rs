@@ -12,6 +12,8 @@ const FIRST_AUTH_REVISION: u64 = 1;
 /// Choices of the member, and what it knows of the log.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The release this member says it is; a newer cluster is a fault.
+    pub release: Version,
     /// Seconds; shorter lease TTLs are raised to it: 1.5 election timeouts, rounded up.
     pub lease_ttl_min_s: i64,
     /// `--max-learners`.
@@ -27,6 +29,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
+            release: version::SERVER,
             lease_ttl_min_s: 2,
             learners_max: 1,
             checkpoint_persist: false,
@@ -53,8 +56,8 @@ impl State {
             Mvcc::restore(&buffer).map_err(Error::from_mvcc)?;
         let leases = Leases::restore(&root, options.lease_ttl_min_s, leases)?;
         let (members, replay_members) = open_members(&root, &mut buffer, storage_version, &options)?;
-        if let Some(cluster) = members.version().filter(|cluster| *cluster > version::SERVER.minor_only()) {
-            return Err(Error::ClusterNewer { server: version::SERVER, cluster });
+        if let Some(cluster) = members.version().filter(|cluster| *cluster > options.release.minor_only()) {
+            return Err(Error::ClusterNewer { server: options.release, cluster });
         }
         if root.get(Bucket::Auth.name(), AUTH_REVISION_KEY)?.is_none() {
             let key = Bytes::from_static(AUTH_REVISION_KEY);

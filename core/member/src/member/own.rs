@@ -1,4 +1,4 @@
-//! What the member proposes by itself: its name, the cluster version, the end of leases, alarms, compactions.
+//! What the member proposes by itself: the end of leases, alarms, compactions; its name and versions are next door.
 //!
 //! It never changes state directly: everything goes through the log. Bounded: one alarm and a few revokes at a time.
 
@@ -7,7 +7,7 @@ use crate::{
     outputs::{Notice, Outputs},
     proposal::{Payload, Refused},
 };
-use proto::{etcdserverpb as pb, membershippb};
+use proto::etcdserverpb as pb;
 use state::{Reject, Reply};
 
 /// The leader looks for expired leases this often.
@@ -16,14 +16,12 @@ const EXPIRY_INTERVAL_MS: u64 = 500;
 /// Revokes of expired leases under way at a time.
 const REVOKES_IN_FLIGHT_MAX: usize = 16;
 
-/// Membership and schema versions are looked at this often.
-const VERSION_INTERVAL_MS: u64 = 4000;
-
 /// Proposals of the member itself.
 #[derive(Debug)]
 pub(super) enum Own {
     Publish,
     ClusterVersion,
+    DowngradeEnd,
     Revoke,
     Checkpoint,
     Alarm,
@@ -32,16 +30,7 @@ pub(super) enum Own {
 
 impl Member {
     pub(super) fn leader_duties(&mut self, out: &mut Outputs) {
-        if self.now_ms >= self.next_version_ms {
-            self.next_version_ms = self.now_ms + VERSION_INTERVAL_MS;
-            self.versions(out);
-        }
-        // Once this term's first entry is applied; a new cluster's version then goes the same way just before.
-        let standing = self.consensus.standing();
-        let settled = standing.leader != 0 && self.state.applied_term() == standing.term;
-        if !self.published && settled && self.now_ms >= self.publish_again_ms {
-            self.publish();
-        }
+        self.version_duties(out);
         if !self.consensus.is_leader() {
             return;
         }
@@ -59,7 +48,7 @@ impl Member {
         }
     }
 
-    fn propose_own(&mut self, own: Own, payload: Payload<'_>) -> bool {
+    pub(super) fn propose_own(&mut self, own: Own, payload: Payload<'_>) -> bool {
         match self.propose(payload) {
             Ok(id) => self.own.insert(id, own).is_none(),
             Err(_) => false,
@@ -74,7 +63,7 @@ impl Member {
                 out.notices.push(Notice::Published);
             }
             Own::Publish => self.publish_again_ms = self.now_ms,
-            Own::ClusterVersion => self.next_version_ms = self.now_ms,
+            Own::ClusterVersion | Own::DowngradeEnd => self.versions.look_now(),
             Own::Revoke => self.revokes_in_flight -= 1,
             Own::Checkpoint => {}
             Own::Alarm => self.alarm_in_flight = false,
@@ -84,35 +73,6 @@ impl Member {
                     auto.done(revision, self.now_ms);
                 }
             }
-        }
-    }
-
-    fn publish(&mut self) {
-        self.publish_again_ms = self.now_ms + self.settings.request_timeout_ms;
-        let request = membershippb::ClusterMemberAttrSetRequest {
-            member_id: self.settings.member_id,
-            member_attributes: Some(membershippb::Attributes {
-                name: self.settings.name.clone(),
-                client_urls: self.settings.client_urls.clone(),
-            }),
-        };
-        self.propose_own(Own::Publish, Payload::MemberAttributes(&request));
-    }
-
-    /// The leader decides the cluster version; every member brings its schema to it.
-    pub(super) fn versions(&mut self, out: &mut Outputs) {
-        if let Some(target) = self.state.storage_target()
-            && self.state.migrate_storage(target, None).is_ok()
-        {
-            out.notices.push(Notice::StorageVersion(target.to_string()));
-        }
-        let alone = self.state.members().voters().count() == 1;
-        let undecided =
-            self.state.members().version().map(|v| v.to_string()) != Some(self.settings.version.clone());
-        let settled = self.state.applied_term() == self.consensus.standing().term;
-        if settled && alone && undecided && self.consensus.is_leader() {
-            let request = membershippb::ClusterVersionSetRequest { ver: self.settings.version.clone() };
-            self.propose_own(Own::ClusterVersion, Payload::ClusterVersion(&request));
         }
     }
 
@@ -134,7 +94,9 @@ impl Member {
     /// No longer the leader: what was proposed as one may be lost, so nothing waits for it any more.
     pub(super) fn forget_leader_proposals(&mut self) {
         self.deadlines.demote();
-        self.own.retain(|_, own| !matches!(own, Own::Revoke | Own::Checkpoint | Own::ClusterVersion));
+        self.own.retain(|_, own| {
+            !matches!(own, Own::Revoke | Own::Checkpoint | Own::ClusterVersion | Own::DowngradeEnd)
+        });
         self.to_revoke.clear();
         self.revokes_in_flight = 0;
     }

@@ -343,6 +343,19 @@ impl Hub {
         Ok(())
     }
 
+    /// The store was replaced by a later one: whoever was up to date, having seen all up to `seen`, now reads the rest
+    /// from history.
+    pub fn fall_behind(&mut self, seen: i64) {
+        self.synced = Ranges::default();
+        for (key, watcher) in &mut self.watchers {
+            if watcher.standing == Standing::Synced {
+                watcher.standing = Standing::Behind;
+                watcher.next = watcher.next.max(seen + 1);
+                self.behind.insert((watcher.next, *key), ());
+            }
+        }
+    }
+
     /// Begins a pass over history for those behind, cancelling first whose history is gone. `None`: nothing to do.
     pub fn catch_up(&mut self, revision: i64, compact_revision: i64) -> Option<CatchUp> {
         let mut chosen = Vec::new();
