@@ -1,6 +1,6 @@
 //! The member's notices as etcd's log lines.
 
-use crate::{config::Config, notation::GoDuration, signals};
+use crate::{config::Config, notation::GoDuration, signals, stop::Reason};
 use bolt::ReadTx;
 use member::{Member, Notice, raft::Role, restart::Opened};
 use std::{path::Path, time::Duration};
@@ -140,17 +140,21 @@ pub fn serving(config: &Config) {
     }
 }
 
-pub fn stopping(signal: i32, config: &Config) {
-    log::info!(signal = signals::name(signal); "received signal; shutting down");
+pub fn stopping(reason: Reason, config: &Config) {
+    match reason {
+        Reason::Signal(signal) => {
+            log::info!(signal = signals::name(signal); "received signal; shutting down")
+        }
+        Reason::Removed => {
+            log::warn!(error = "the member has been permanently removed from the cluster"; "server error");
+            log::warn!("data-dir used by this member must be removed");
+        }
+    }
     closing(config, "closing etcd server");
 }
 
-pub fn no_transfer(leader: bool) {
-    if leader {
-        log::info!("skipped leadership transfer for single voting member cluster");
-    } else {
-        log::info!("skipped leadership transfer; local server is not leader");
-    }
+pub fn installed(took: Duration) {
+    log::info!(took:% = GoDuration::from(took); "applySnapshot: opened snapshot backend");
 }
 
 pub fn stopped(config: &Config) {

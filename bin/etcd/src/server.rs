@@ -8,11 +8,13 @@ use crate::{
     config::Config,
     metrics::Metrics,
     notices, observe,
+    peers::{self, Answered, Peers},
     readers::Readers,
     rpc::{Desk, Edge, EdgeConfig, table},
     signals::{self, Signals},
-    stages::{Done, Signal, Stages},
+    stages::{Backend, Done, Signal, Stages},
     startup,
+    stop::{Reason, Stop},
     web::Web,
 };
 use ::rpc::{CallId, Event, HttpRequest, Limits, ListenOptions, Server};
@@ -22,7 +24,7 @@ use member::{
     auto_compaction::{AutoCompaction, Policy},
     consensus::Consensus,
     log_writer::{LogDone, LogWriter},
-    raft::{Node, NodeConfig, Role},
+    raft::{Node, NodeConfig},
     reader::{ReadDone, ReadJob},
     restart::{self, Beginning, InitialMember, Layout, NewCluster, Opened},
 };
@@ -36,7 +38,10 @@ use std::{
 pub const VERSION: &str = "3.7.1";
 
 /// Ticks made up for at most after the loop was held up; more would only start needless elections.
-const TICKS_BEHIND_MAX: u64 = 10;
+const TICKS_BEHIND_MAX: u64 = 1;
+
+/// A member that the cluster has removed goes on for this long, so that the others learn of it.
+const STOP_AFTER_REMOVAL_MS: u64 = 1000;
 
 /// Segments and snapshot files beyond the limits are deleted this often.
 const PURGE_INTERVAL_MS: u64 = 30_000;
@@ -64,8 +69,7 @@ pub fn run(config: Config) -> ExitCode {
 struct Running {
     config: Config,
     server: Server,
-    /// Looked at once a tick: who asks there for versions and members is in no hurry.
-    peer_port: Server,
+    peers: Peers,
     edge: Edge,
     member: Member,
     readers: Readers,
@@ -80,19 +84,27 @@ struct Running {
     web: Web,
     metrics: Metrics,
     signals: Signals,
-    stopping_since_ms: Option<u64>,
+    /// When this member must stop because the cluster has removed it.
+    removed_at_ms: Option<u64>,
+    stop: Option<Stop>,
+}
+
+fn layout(config: &Config) -> Layout {
+    Layout { wal_dir: config.member.wal_dir(), snap_dir: config.member.snap_dir() }
+}
+
+fn bolt_options(config: &Config) -> bolt::Options {
+    bolt::Options { no_sync: config.storage.no_fsync, ..bolt::Options::default() }
 }
 
 /// Opens the data directory as the flags say.
 fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, restart::Error> {
-    let layout = Layout { wal_dir: config.member.wal_dir(), snap_dir: config.member.snap_dir() };
-    let bolt = bolt::Options { no_sync: config.storage.no_fsync, ..bolt::Options::default() };
     let options = state::Options {
         lease_ttl_min_s: (config.timing.election_timeout().as_millis() as i64 * 3 / 2 + 999) / 1000,
         learners_max: config.cluster.learners_max.max(0) as usize,
         ..state::Options::default()
     };
-    restart::open(disk, &layout, bolt, options, || beginning(config))
+    restart::open(disk, &layout(config), bolt_options(config), options, || beginning(config))
 }
 
 fn beginning(config: &Config) -> Result<Beginning, restart::Error> {
@@ -121,7 +133,7 @@ impl Running {
     /// Makes everything; the client ports are bound but nothing is accepted yet.
     fn start(config: Config) -> Result<Running, String> {
         let clock = Clock::start();
-        let peer_port = peer_port(&config)?;
+        let peer_sockets = peers::listen(&config)?;
         let mut server = Server::new(table(), limits(&config)).map_err(|e| e.to_string())?;
         let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
         notices::listening(&config);
@@ -143,11 +155,17 @@ impl Running {
         let (done_in, done) = mpsc::channel();
         let waker = server.waker().map_err(|e| e.to_string())?;
         let signals = Signals::take_over(waker.clone()).map_err(|e| e.to_string())?;
-        let signal = Signal::new(done_in, waker);
+        let signal = Signal::new(done_in, waker.clone());
         let readers = Readers::start(&signal).map_err(|e| e.to_string())?;
         let log_writer =
             LogWriter::new(disk.clone(), opened.wal, config.member.wal_dir(), config.member.snap_dir());
-        let stages = Stages::start(disk, log_writer, opened.committer, &signal).map_err(|e| e.to_string())?;
+        let backend = Backend {
+            committer: opened.committer,
+            disk: disk.clone(),
+            layout: layout(&config),
+            options: bolt_options(&config),
+        };
+        let stages = Stages::start(disk, log_writer, backend, &signal).map_err(|e| e.to_string())?;
 
         let settings = settings(&config, opened.member_id, opened.cluster_id);
         let snapshot_index = opened.log.index;
@@ -168,11 +186,13 @@ impl Running {
                 member.tick();
             }
         }
+        let peers = Peers::start(&config, &member, &[], peer_sockets, waker, clock.now_ms())
+            .map_err(|e| e.to_string())?;
         let metrics = Metrics::new(opened.member_id, config.flags.gates(), config.observe.extensive_metrics);
         let edge = Edge::new(edge_config(&config), clock.unix_ms() ^ opened.member_id);
         Ok(Running {
             server,
-            peer_port,
+            peers,
             edge,
             member,
             readers,
@@ -186,7 +206,8 @@ impl Running {
             web: Web::new(),
             metrics,
             signals,
-            stopping_since_ms: None,
+            removed_at_ms: None,
+            stop: None,
             clock,
             config,
         })
@@ -204,6 +225,7 @@ impl Running {
                 self.event(event, now_ms);
             }
             self.take_done(now_ms)?;
+            self.hear_peers(now_ms);
             self.ticks(now_ms);
             self.turn(now_ms)?;
             self.server.flush();
@@ -260,6 +282,11 @@ impl Running {
                     self.member.defragmented(root);
                     self.with_desk(now_ms, |edge, desk| edge.defragmented(desk));
                 }
+                Done::Installed { state, took } => {
+                    notices::installed(took);
+                    self.member.installed(*state, &mut self.out);
+                    self.with_desk(now_ms, |edge, desk| edge.state_replaced(desk));
+                }
                 Done::Read(ReadDone::History { pass, changes, next }) => {
                     self.member.history_read(pass, &changes, next).map_err(|e| e.to_string())?;
                 }
@@ -303,7 +330,11 @@ impl Running {
         self.next_tick_ms += (behind + 1) * tick_ms;
         self.with_desk(now_ms, |edge, desk| edge.tick(desk));
         self.watch_leader(now_ms);
-        self.answer_peers();
+        if self.peers.may_advance_ticks(now_ms) && self.member.consensus().standing().leader == 0 {
+            for _ in 2..self.config.timing.election_ticks {
+                self.member.tick();
+            }
+        }
         if now_ms >= self.next_purge_ms {
             self.next_purge_ms = now_ms + PURGE_INTERVAL_MS;
             let files = |n: u64| if n == 0 { usize::MAX } else { n as usize };
@@ -352,11 +383,21 @@ impl Running {
         for job in self.out.history.drain(..) {
             self.readers.submit(ReadJob::History(job));
         }
-        self.out.messages.clear();
+        self.peers.send(std::mem::take(&mut self.out.messages));
+        for job in self.out.snapshots.drain(..) {
+            self.peers.send_snapshot(job);
+        }
+        for job in self.out.installs.drain(..) {
+            self.stages.install(job);
+        }
+        if std::mem::take(&mut self.out.ask_versions) && self.peers.ask_versions() {
+            self.member.versions_known(std::collections::BTreeMap::new());
+        }
         for notice in std::mem::take(&mut self.out.notices) {
             if notice == Notice::Published {
                 self.serve();
             }
+            self.follow_members(&notice);
             observe::notice(&self.metrics, &notice);
             notices::write(&notice, &self.member, &self.config);
         }
@@ -391,57 +432,83 @@ impl Running {
         self.web.probed(local, &self.metrics, &mut desk);
     }
 
-    fn answer_peers(&mut self) {
-        let mut events = Vec::new();
-        if let Err(error) = self.peer_port.poll(Some(Duration::ZERO), &mut events) {
-            crate::fault::die(&error);
-        }
-        for event in events {
-            if let Event::Http { id, request } = event {
-                let response = self.web.peer(&request, &self.config, &self.metrics, &self.member);
-                self.peer_port.http_reply(id, response);
+    /// What the other members sent.
+    fn hear_peers(&mut self, now_ms: u64) {
+        for event in self.peers.events() {
+            match event {
+                peer::Event::Messages(batch) => {
+                    for message in batch.take() {
+                        if let Err(refused) = self.member.step(&message) {
+                            log::warn!(error:% = refused; "failed to process Raft message");
+                        }
+                    }
+                }
+                peer::Event::Unreachable(id) => self.member.report_unreachable(id),
+                peer::Event::SnapshotSent { to, delivered, .. } => self.member.snapshot_sent(to, delivered),
+                peer::Event::SnapshotReceived { message, answer } => {
+                    let refused = self.member.step(&message).err().map(|refused| refused.to_string());
+                    self.peers.snapshot_taken(answer, refused);
+                }
+                peer::Event::Removed => drop(self.removed_at_ms.get_or_insert(now_ms)),
+                peer::Event::Active(id) => self.peers.active(id, now_ms),
+                peer::Event::Inactive { id, .. } => self.peers.inactive(id),
+                peer::Event::Http { id, request } => {
+                    let response = self.web.peer(&request, &self.config, &self.metrics, &self.member);
+                    self.peers.respond(id, response);
+                }
+                peer::Event::Response { token, result } => match self.peers.answered(token, result) {
+                    Answered::Versions(versions) => self.member.versions_known(versions),
+                    Answered::Edge { .. } | Answered::Nothing => {}
+                },
             }
         }
-        self.peer_port.flush();
     }
 
-    /// True when the process should end: a signal came and the open calls are through, or have had their time.
-    fn stopped(&mut self, now_ms: u64) -> bool {
-        if self.stopping_since_ms.is_none() {
-            let Some(signal) = self.signals.received() else { return false };
-            notices::stopping(signal, &self.config);
-            self.stopping_since_ms = Some(now_ms);
+    /// Tells the transport of changed members, and this member of its own removal.
+    fn follow_members(&mut self, notice: &Notice) {
+        if !matches!(notice, Notice::MembersChanged(_) | Notice::SnapshotInstalled { .. }) {
+            return;
         }
-        let since = self.stopping_since_ms.unwrap_or(now_ms);
+        let members = self.member.state().members();
+        self.peers.follow(members);
+        if members.is_removed(self.member.settings().member_id) {
+            self.removed_at_ms.get_or_insert(self.clock.now_ms() + STOP_AFTER_REMOVAL_MS);
+        }
+    }
+
+    /// True when the process should end: a signal came, or the cluster has removed this member, and the open calls
+    /// are through, or have had their time.
+    fn stopped(&mut self, now_ms: u64) -> bool {
+        if self.stop.is_none() {
+            let removed = self.removed_at_ms.is_some_and(|at| now_ms >= at);
+            let reason = match self.signals.received() {
+                Some(signal) => Reason::Signal(signal),
+                None if removed => Reason::Removed,
+                None => return false,
+            };
+            notices::stopping(reason, &self.config);
+            let limit_ms = self.config.timing.request_timeout().as_millis() as u64;
+            self.stop = Some(Stop::begin(reason, now_ms, limit_ms));
+        }
         let drained = self.server.drain() && self.edge.is_idle();
-        drained || now_ms - since >= self.config.timing.request_timeout().as_millis() as u64
+        let Some(stop) = &mut self.stop else { return false };
+        let peers = &self.peers;
+        stop.is_over(drained, &mut self.member, |id| peers.active_since_ms(id), now_ms)
     }
 
     /// Makes the backend durable and ends the stages.
     fn stop(mut self) -> Result<Signals, String> {
-        let role = self.member.consensus().standing().role;
-        notices::no_transfer(role == Role::Leader);
         self.member.force_commit(&mut self.out);
         self.dispatch();
+        self.peers.stop();
         self.stages.stop();
         notices::stopped(&self.config);
         Ok(self.signals)
     }
 }
 
-/// Binds the peer URLs. Their sockets serve HTTP/1.1 only.
-fn peer_port(config: &Config) -> Result<Server, String> {
-    let mut server = Server::new(Vec::new(), limits(config)).map_err(|e| e.to_string())?;
-    for listener in startup::peer_listeners(&config.listen)? {
-        let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
-        server.listen_with(listener.address, options).map_err(|e| cannot_listen(&listener, &e))?;
-    }
-    server.accept().map_err(|e| e.to_string())?;
-    Ok(server)
-}
-
 /// etcd's text for a port that cannot be bound.
-fn cannot_listen(listener: &startup::Listener, error: &std::io::Error) -> String {
+pub fn cannot_listen(listener: &startup::Listener, error: &std::io::Error) -> String {
     let reason = crate::notation::os_error(error);
     format!("listen tcp {}: bind: {reason}", listener.address)
 }

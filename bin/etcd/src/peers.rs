@@ -1,0 +1,287 @@
+//! The other members as the loop sees them: the transport and what it reports, who is connected since when, what
+//! release each runs.
+//!
+//! It decides nothing: what arrives is handed to the loop, which hands it to the member and the edge.
+
+use crate::{config::Config, http::response::plain};
+use ::rpc::ListenOptions;
+use member::{Member, SnapshotJob};
+use peer::{Answer, Event, Image, Request, RequestError, RequestId, Transport};
+use serde::Deserialize;
+use state::{Membership, Version};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::{self, Read},
+    net::TcpListener,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+/// Another member's answer to "what do you run" may take this long.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(1);
+const VERSION_BYTES_MAX: usize = 4096;
+
+/// Active peers after which ticks are made up for at the start, and until when.
+const TICK_ADVANCE_PEERS: usize = 2;
+const TICK_ADVANCE_WITHIN_MS: u64 = 5000;
+
+/// Why a request was made.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Version { member: u64 },
+    Edge { tag: u64 },
+}
+
+pub struct Peers {
+    transport: Transport,
+    inbox: mpsc::Receiver<Vec<Event>>,
+    own: u64,
+    /// The others and their URLs, as the transport was told.
+    known: BTreeMap<u64, Vec<String>>,
+    active_since_ms: BTreeMap<u64, u64>,
+    waiting: HashMap<u64, Purpose>,
+    next_token: u64,
+    /// Answers of an inquiry under way, and how many are still to come.
+    versions: BTreeMap<u64, Option<Version>>,
+    versions_awaited: usize,
+    /// Until when ticks may be made up for.
+    tick_advance_until_ms: Option<u64>,
+}
+
+/// What a response was to.
+pub enum Answered {
+    /// Everybody was asked what he runs, and this is the end of it.
+    Versions(BTreeMap<u64, Option<Version>>),
+    Edge {
+        tag: u64,
+        result: Result<Answer, RequestError>,
+    },
+    Nothing,
+}
+
+/// Binds the peer URLs; connections wait until the transport starts.
+pub fn listen(config: &Config) -> Result<Vec<TcpListener>, String> {
+    let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
+    let bind = |listener: &crate::startup::Listener| {
+        ::rpc::bind(listener.address, options).map_err(|e| crate::server::cannot_listen(listener, &e))
+    };
+    crate::startup::peer_listeners(&config.listen)?.iter().map(bind).collect()
+}
+
+impl Peers {
+    /// Starts the transport with the members that are known. `remotes` are members of a cluster that is joined.
+    pub fn start(
+        config: &Config,
+        member: &Member,
+        remotes: &[(u64, Vec<String>)],
+        listeners: Vec<TcpListener>,
+        waker: Arc<mio::Waker>,
+        now_ms: u64,
+    ) -> io::Result<Peers> {
+        let settings = member.settings();
+        let (sink, inbox) = mpsc::channel();
+        let transport_config = peer::Config {
+            member_id: settings.member_id,
+            cluster_id: settings.cluster_id,
+            server_version: settings.release.to_string(),
+            peer_urls: config.advertise.peer_urls.iter().map(|url| url.as_str().to_owned()).collect(),
+            dial_timeout: Duration::from_secs(1) + config.timing.election_timeout(),
+            snap_dir: config.member.snap_dir(),
+        };
+        let events = Box::new(move |events| {
+            // The loop has ended if nobody listens any more.
+            if sink.send(events).is_ok()
+                && let Err(error) = waker.wake()
+            {
+                crate::fault::die(&error);
+            }
+        });
+        let transport = Transport::start(transport_config, listeners, events)?;
+        for (id, urls) in remotes {
+            transport.add_remote(*id, urls.clone());
+        }
+        let advance = config.timing.initial_election_tick_advance;
+        let mut peers = Peers {
+            transport,
+            inbox,
+            own: settings.member_id,
+            known: BTreeMap::new(),
+            active_since_ms: BTreeMap::new(),
+            waiting: HashMap::new(),
+            next_token: 0,
+            versions: BTreeMap::new(),
+            versions_awaited: 0,
+            tick_advance_until_ms: advance.then_some(now_ms + TICK_ADVANCE_WITHIN_MS),
+        };
+        peers.follow(member.state().members());
+        Ok(peers)
+    }
+
+    /// What has come in, oldest first.
+    pub fn events(&mut self) -> Vec<Event> {
+        self.inbox.try_iter().flatten().collect()
+    }
+
+    /// Tells the transport who the members are now.
+    pub fn follow(&mut self, members: &Membership) {
+        let gone: Vec<u64> = self.known.keys().copied().filter(|id| members.get(*id).is_none()).collect();
+        for id in gone {
+            self.known.remove(&id);
+            self.active_since_ms.remove(&id);
+            self.transport.remove_peer(id);
+        }
+        self.transport.removed(members.removed().collect());
+        for member in members.iter().filter(|member| member.id != self.own) {
+            match self.known.insert(member.id, member.peer_urls.clone()) {
+                None => self.transport.add_peer(member.id, member.peer_urls.clone()),
+                Some(before) if before != member.peer_urls => {
+                    self.transport.update_peer(member.id, member.peer_urls.clone());
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    pub fn send(&self, messages: Vec<proto::raftpb::Message>) {
+        if !messages.is_empty() {
+            self.transport.send(messages);
+        }
+    }
+
+    pub fn send_snapshot(&self, job: SnapshotJob) {
+        let image = job.root.image();
+        let image = Image {
+            bytes: image.remaining(),
+            reader: Box::new(ImageReader { image, rest: Vec::new(), at: 0 }),
+        };
+        self.transport.send_snapshot(job.message, image);
+    }
+
+    pub fn respond(&self, id: RequestId, response: ::rpc::HttpResponse) {
+        self.transport.respond(id, response);
+    }
+
+    /// A received snapshot was taken, or refused with this text.
+    pub fn snapshot_taken(&self, id: RequestId, refused: Option<String>) {
+        let response = match refused {
+            None => plain(204, "text/plain; charset=utf-8", String::new()),
+            Some(text) => {
+                plain(500, "text/plain; charset=utf-8", format!("failed to process raft message ({text})\n"))
+            }
+        };
+        self.transport.respond(id, response);
+    }
+
+    pub fn active(&mut self, id: u64, now_ms: u64) {
+        self.active_since_ms.entry(id).or_insert(now_ms);
+    }
+
+    pub fn inactive(&mut self, id: u64) {
+        self.active_since_ms.remove(&id);
+    }
+
+    /// Since when a peer has been connected; `None`: it is not.
+    pub fn active_since_ms(&self, id: u64) -> Option<u64> {
+        self.active_since_ms.get(&id).copied()
+    }
+
+    pub fn totals(&self) -> peer::Totals {
+        self.transport.totals()
+    }
+
+    /// True once, when enough peers were connected soon after the start: an election need not wait its full time.
+    pub fn may_advance_ticks(&mut self, now_ms: u64) -> bool {
+        let Some(until_ms) = self.tick_advance_until_ms else { return false };
+        let enough = self.active_since_ms.len() >= TICK_ADVANCE_PEERS;
+        if enough || now_ms >= until_ms {
+            self.tick_advance_until_ms = None;
+        }
+        enough && now_ms < until_ms
+    }
+
+    /// Asks every other member what it runs. An inquiry under way is given up. True if there is nobody to ask.
+    pub fn ask_versions(&mut self) -> bool {
+        self.waiting.retain(|_, purpose| !matches!(purpose, Purpose::Version { .. }));
+        self.versions.clear();
+        self.versions_awaited = self.known.len();
+        for (id, urls) in self.known.clone() {
+            self.request(
+                Purpose::Version { member: id },
+                Request {
+                    token: 0,
+                    urls,
+                    method: "GET",
+                    path: "/version".into(),
+                    headers: Vec::new(),
+                    body: bytes::Bytes::new(),
+                    timeout: VERSION_TIMEOUT,
+                    response_bytes_max: VERSION_BYTES_MAX,
+                },
+            );
+        }
+        self.versions_awaited == 0
+    }
+
+    /// A request of the edge's; the answer comes with this tag.
+    pub fn request_for_edge(&mut self, tag: u64, request: Request) {
+        self.request(Purpose::Edge { tag }, request);
+    }
+
+    fn request(&mut self, purpose: Purpose, request: Request) {
+        self.next_token += 1;
+        self.waiting.insert(self.next_token, purpose);
+        self.transport.request(Request { token: self.next_token, ..request });
+    }
+
+    pub fn answered(&mut self, token: u64, result: Result<Answer, RequestError>) -> Answered {
+        match self.waiting.remove(&token) {
+            None => Answered::Nothing,
+            Some(Purpose::Edge { tag }) => Answered::Edge { tag, result },
+            Some(Purpose::Version { member }) => {
+                let version = result.ok().filter(|answer| answer.status == 200).and_then(|answer| {
+                    let versions: Versions = serde_json::from_slice(&answer.body).ok()?;
+                    Version::parse(&versions.etcdserver).ok()
+                });
+                self.versions.insert(member, version);
+                self.versions_awaited -= 1;
+                if self.versions_awaited > 0 {
+                    return Answered::Nothing;
+                }
+                Answered::Versions(std::mem::take(&mut self.versions))
+            }
+        }
+    }
+
+    pub fn stop(self) {
+        self.transport.stop();
+    }
+}
+
+/// What `/version` answers, as far as it matters.
+#[derive(Deserialize)]
+struct Versions {
+    etcdserver: String,
+}
+
+/// A database image as a stream of bytes, for the transport's snapshot thread.
+struct ImageReader {
+    image: bolt::Image,
+    rest: Vec<u8>,
+    at: usize,
+}
+
+/// Bytes read from the file at a time.
+const IMAGE_READ_BYTES: usize = 256 << 10;
+
+impl Read for ImageReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.rest.len() {
+            self.rest = self.image.read(IMAGE_READ_BYTES).map_err(io::Error::other)?.to_vec();
+            self.at = 0;
+        }
+        let n = out.len().min(self.rest.len() - self.at);
+        out[..n].copy_from_slice(&self.rest[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
