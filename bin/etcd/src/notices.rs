@@ -2,7 +2,7 @@
 
 use crate::{config::Config, notation::GoDuration, signals, stop::Reason};
 use bolt::ReadTx;
-use member::{Member, Notice, raft::Role, restart::Opened};
+use member::{Member, Notice, raft::Standing, restart::Opened};
 use std::{path::Path, time::Duration};
 
 /// A sync that takes longer is worth a line.
@@ -45,10 +45,7 @@ fn hex(id: u64) -> String {
 pub fn write(notice: &Notice, member: &Member, config: &Config) {
     let (id, cluster) = (hex(member.settings().member_id), hex(member.settings().cluster_id));
     match notice {
-        Notice::Standing(standing) if standing.role == Role::Leader => {
-            log::info!(target: "raft", "raft.node: {id} elected leader {id} at term {}", standing.term);
-        }
-        Notice::Standing(_) => {}
+        Notice::Standing { before, now } => leader(&id, before, now),
         Notice::Published => log::info!(
             "local-member-id":% = id,
             "local-member-attributes":% = format!("{{Name:{} ClientURLs:[{}]}}", config.member.name, member.settings().client_urls.join(" ")),
@@ -89,6 +86,19 @@ pub fn write(notice: &Notice, member: &Member, config: &Config) {
         Notice::AutoCompaction { revision } => log::info!(revision; "starting auto compaction"),
         Notice::QuotaExceeded => log::warn!("message exceeded backend quota; raising alarm"),
         Notice::LeasesExpired { count } => log::debug!(count; "revoking expired leases"),
+    }
+}
+
+/// raft's own words for a change of leader.
+fn leader(id: &str, before: &Standing, now: &Standing) {
+    let term = now.term;
+    match (before.leader, now.leader) {
+        (old, new) if old == new => {}
+        (0, new) => log::info!(target: "raft", "raft.node: {id} elected leader {new:x} at term {term}"),
+        (old, 0) => log::info!(target: "raft", "raft.node: {id} lost leader {old:x} at term {term}"),
+        (old, new) => {
+            log::info!(target: "raft", "raft.node: {id} changed leader from {old:x} to {new:x} at term {term}");
+        }
     }
 }
 

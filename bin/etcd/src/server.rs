@@ -417,6 +417,7 @@ impl Running {
         if self.http.is_empty() && probes.is_empty() {
             return;
         }
+        observe::peers(&self.metrics, &self.member, &self.peers.totals());
         let mut desk = Desk {
             server: &mut self.server,
             member: &mut self.member,
@@ -444,10 +445,21 @@ impl Running {
                     }
                 }
                 peer::Event::Unreachable(id) => self.member.report_unreachable(id),
-                peer::Event::SnapshotSent { to, delivered, .. } => self.member.snapshot_sent(to, delivered),
+                peer::Event::SnapshotSent { to, delivered, took } => {
+                    if delivered {
+                        self.metrics.snapshot_send.with([&format!("{to:x}")]).observe_time(took);
+                    }
+                    self.member.snapshot_sent(to, delivered);
+                }
                 peer::Event::SnapshotReceived { message, answer } => {
                     let refused = self.member.step(&message).err().map(|refused| refused.to_string());
                     self.peers.snapshot_taken(answer, refused);
+                }
+                peer::Event::SnapshotTaken { from, took } => {
+                    self.metrics.snapshot_receive.with([&format!("{from:x}")]).observe_time(took);
+                }
+                peer::Event::RoundTrip { id, smoothed } => {
+                    self.metrics.peer_round_trip.with([&format!("{id:x}")]).observe_time(smoothed);
                 }
                 peer::Event::Removed => drop(self.removed_at_ms.get_or_insert(now_ms)),
                 peer::Event::Active(id) => self.peers.active(id, now_ms),

@@ -35,8 +35,8 @@ pub struct Turn {
     pub cut_off: Vec<u64>,
     /// Request IDs of proposals raft dropped.
     pub dropped: Vec<u64>,
-    /// Set when role, term or leader differ from the turn before.
-    pub changed: Option<Standing>,
+    /// Where the node stood and stands, when role, term or leader changed; oldest first.
+    pub changed: Vec<(Standing, Standing)>,
 }
 
 #[derive(Debug, Default)]
@@ -200,7 +200,7 @@ impl Consensus {
         if (now.role, now.term, now.leader) == (before.role, before.term, before.leader) {
             return;
         }
-        turn.changed = Some(now);
+        turn.changed.push((before, now));
         self.committed_in_term = false;
         // A read that was asked of one leader must not be answered by another one's round.
         if now.leader != before.leader
