@@ -30,7 +30,7 @@ const LAYERS: [Layer; 19] = [
     layer("member", "core/member", &["state", "mvcc", "backend", "bolt", "wal", "disk", "proto"]),
     layer("tls", "net/tls", &[]),
     layer("rpc", "net/rpc", &["tls"]),
-    layer("peer", "net/peer", &["tls", "proto"]),
+    layer("peer", "net/peer", &["rpc", "tls", "proto"]),
     layer("client", "net/client", &["tls", "proto"]),
     layer("etcdutl", "bin/etcdutl", &["member", "state", "mvcc", "backend", "bolt", "wal", "disk", "proto"]),
     layer("etcdctl", "bin/etcdctl", &["client", "tls", "proto"]),
