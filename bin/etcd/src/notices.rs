@@ -78,6 +78,9 @@ pub fn write(notice: &Notice, member: &Member, config: &Config) {
             "triggering snapshot"
         ),
         Notice::SnapshotSaved { index } => log::info!("snapshot-index" = index; "saved snapshot to disk"),
+        Notice::SnapshotInstalled { index } => {
+            log::info!("incoming-leader-snapshot-index" = index; "applied snapshot")
+        }
         Notice::CompactionScheduled { revision } => log::info!(revision; "compact tree index"),
         Notice::CompactionFinished { revision, removed, hash } => log::info!(
             "compact-revision" = revision, "number-of-keys-compacted" = removed, hash;
