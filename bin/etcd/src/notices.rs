@@ -16,7 +16,19 @@ pub fn listening(config: &Config) {
 pub fn opened(config: &Config, opened: &Opened) {
     let root = opened.state.root();
     log::info!(path:% = config.member.backend_path().display(); "opened backend db");
-    if opened.restarted {
+    if let Some(forced) = opened.forced {
+        if forced.discarded > 0 {
+            log::info!(
+                "commit-index-from-wal" = forced.commit, "number-of-discarded-entries" = forced.discarded;
+                "discarding uncommitted WAL entries"
+            );
+        }
+        log::info!(
+            "cluster-id":% = hex(opened.cluster_id), "local-member-id":% = hex(opened.member_id),
+            "wal-commit-index" = forced.commit, "commit-index" = opened.log.hard_state.commit();
+            "forcing restart member"
+        );
+    } else if opened.restarted {
         log::info!(
             "cluster-id":% = hex(opened.cluster_id), "local-member-id":% = hex(opened.member_id),
             "commit-index" = opened.log.hard_state.commit(); "restarting local member"
@@ -33,7 +45,7 @@ pub fn opened(config: &Config, opened: &Opened) {
     );
     log::info!("current-rev" = opened.state.revision(); "kvstore restored");
     log::info!(
-        "local-member-id":% = hex(opened.member_id), "local-server-version" = crate::server::VERSION,
+        "local-member-id":% = hex(opened.member_id), "local-server-version":% = config.cluster.release,
         "cluster-id":% = hex(opened.cluster_id); "starting etcd server"
     );
 }

@@ -3,7 +3,7 @@
 //!
 //! It decides nothing: what arrives is handed to the loop, which hands it to the member and the edge.
 
-use crate::{config::Config, http::response::plain};
+use crate::{config::Config, http::response::plain, startup::Remote};
 use ::rpc::ListenOptions;
 use member::{Member, SnapshotJob};
 use peer::{Answer, Event, Image, Request, RequestError, RequestId, Transport};
@@ -73,7 +73,7 @@ impl Peers {
     pub fn start(
         config: &Config,
         member: &Member,
-        remotes: &[(u64, Vec<String>)],
+        remotes: &[Remote],
         listeners: Vec<TcpListener>,
         waker: Arc<mio::Waker>,
         now_ms: u64,
@@ -97,8 +97,8 @@ impl Peers {
             }
         });
         let transport = Transport::start(transport_config, listeners, events)?;
-        for (id, urls) in remotes {
-            transport.add_remote(*id, urls.clone());
+        for remote in remotes {
+            transport.add_remote(remote.id, remote.peer_urls.clone());
         }
         let advance = config.timing.initial_election_tick_advance;
         let mut peers = Peers {

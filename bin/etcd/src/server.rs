@@ -13,7 +13,7 @@ use crate::{
     rpc::{Desk, Edge, EdgeConfig, table},
     signals::{self, Signals},
     stages::{Backend, Done, Signal, Stages},
-    startup,
+    startup::{self, Remote},
     stop::{Reason, Stop},
     web::Web,
 };
@@ -26,16 +26,13 @@ use member::{
     log_writer::{LogDone, LogWriter},
     raft::{Node, NodeConfig},
     reader::{ReadDone, ReadJob},
-    restart::{self, Beginning, InitialMember, Layout, NewCluster, Opened},
+    restart::{self, Layout, Opened},
 };
 use std::{
     process::ExitCode,
     sync::{Arc, mpsc},
     time::Duration,
 };
-
-/// The release this server is.
-pub const VERSION: &str = "3.7.1";
 
 /// Ticks made up for at most after the loop was held up; more would only start needless elections.
 const TICKS_BEHIND_MAX: u64 = 1;
@@ -97,26 +94,25 @@ fn bolt_options(config: &Config) -> bolt::Options {
     bolt::Options { no_sync: config.storage.no_fsync, ..bolt::Options::default() }
 }
 
-/// Opens the data directory as the flags say.
-fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, restart::Error> {
+/// Opens the data directory as the flags say; with it, the members of the cluster it joins.
+fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<(Opened, Vec<Remote>), restart::Error> {
     let options = state::Options {
+        release: config.cluster.release,
         lease_ttl_min_s: (config.timing.election_timeout().as_millis() as i64 * 3 / 2 + 999) / 1000,
         learners_max: config.cluster.learners_max.max(0) as usize,
         ..state::Options::default()
     };
-    restart::open(disk, &layout(config), bolt_options(config), options, || beginning(config))
-}
-
-fn beginning(config: &Config) -> Result<Beginning, restart::Error> {
-    let initial = startup::founders(config).map_err(restart::Error::Flags)?;
-    let texts = |urls: &[crate::url::Url]| urls.iter().map(|url| url.as_str().to_owned()).collect();
-    let members =
-        initial.0.iter().map(|(name, urls)| InitialMember { name: name.clone(), peer_urls: texts(urls) });
-    Ok(Beginning::Found(NewCluster {
-        token: config.cluster.token.clone(),
-        name: config.member.name.clone(),
-        members: members.collect(),
-    }))
+    let mut remotes = Vec::new();
+    let beginning = || {
+        let start = startup::begin(config).map_err(restart::Error::Flags)?;
+        remotes = start.remotes;
+        Ok(start.beginning)
+    };
+    let opened = match config.cluster.force_new {
+        true => restart::open_alone(disk, &layout(config), bolt_options(config), options, beginning)?,
+        false => restart::open(disk, &layout(config), bolt_options(config), options, beginning)?,
+    };
+    Ok((opened, remotes))
 }
 
 fn auto_compaction(config: &Config, now_ms: u64) -> Result<Option<AutoCompaction>, String> {
@@ -144,7 +140,7 @@ impl Running {
         config.log_limits();
         startup::prepare_directories(&config.member)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let opened = open(&config, &disk).map_err(|e| {
+        let (opened, remotes) = open(&config, &disk).map_err(|e| {
             log::error!(error:err = e; "bootstrap failed");
             e.to_string()
         })?;
@@ -175,10 +171,10 @@ impl Running {
             pre_vote: config.timing.pre_vote,
             seed: clock.unix_ms() ^ opened.member_id.rotate_left(17),
         };
+        let alone = opened.log.conf_state.voters == [opened.member_id];
         let node = Node::new(&node_config, opened.log).map_err(|e| e.to_string())?;
         let consensus = Consensus::new(node, clock.unix_ms() << 20);
         let auto = auto_compaction(&config, clock.now_ms())?;
-        let alone = opened.state.members().len() <= 1;
         let mut member =
             Member::new(settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
         if config.timing.initial_election_tick_advance && alone {
@@ -186,7 +182,7 @@ impl Running {
                 member.tick();
             }
         }
-        let peers = Peers::start(&config, &member, &[], peer_sockets, waker, clock.now_ms())
+        let peers = Peers::start(&config, &member, &remotes, peer_sockets, waker, clock.now_ms())
             .map_err(|e| e.to_string())?;
         let metrics = Metrics::new(opened.member_id, config.flags.gates(), config.observe.extensive_metrics);
         let edge = Edge::new(edge_config(&config), clock.unix_ms() ^ opened.member_id);
@@ -551,7 +547,7 @@ fn settings(config: &Config, member_id: u64, cluster_id: u64) -> Settings {
         quota_bytes: config.storage.quota_bytes,
         request_bytes_max: config.limits.request_bytes_max,
         compaction_pause_ms: config.compaction.sleep_interval.as_millis() as u64,
-        release: state::version::SERVER,
+        release: config.cluster.release,
         lease_timing: state::lease::Timing {
             retry_ms: config.timing.request_timeout().as_millis() as u64,
             checkpoint_ms: None,
@@ -569,6 +565,6 @@ fn edge_config(config: &Config) -> EdgeConfig {
             0 => 2 << 30,
             given => given,
         },
-        version: VERSION,
+        version: config.cluster.release.to_string(),
     }
 }

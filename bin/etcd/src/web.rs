@@ -84,7 +84,9 @@ fn with_facts<R>(member: &Member, arguments: &[String], act: impl FnOnce(&Facts<
     let cluster_version = state.members().version().map(|v| v.to_string());
     let storage_version = state.storage_version().map(|v| v.to_string());
     let progress = member.consensus().node().progress();
+    let release = member.settings().release.to_string();
     act(&Facts {
+        server_version: &release,
         cluster_id: member.settings().cluster_id,
         cluster_version: cluster_version.as_deref(),
         storage_version: storage_version.as_deref(),

@@ -4,10 +4,14 @@
 //! database takes its place if the backend is older than the log's snapshot, the state is restored, the log replayed.
 //! Invariants checked: the backend is never older than the snapshot the log continues from.
 
+mod alone;
+
+pub use alone::Forced;
+
 use crate::{outputs::InstallJob, raft::NodeLog};
 use backend::{Committer, ReadTx, meta};
 use disk::Disk;
-use proto::{etcdserverpb, raftpb, walpb};
+use proto::{Message, etcdserverpb, raftpb, walpb};
 use state::State;
 use std::{
     path::{Path, PathBuf},
@@ -54,6 +58,15 @@ pub struct NewCluster {
     pub members: Vec<InitialMember>,
 }
 
+impl NewCluster {
+    /// The ID that the local member will have.
+    pub fn local_id(&self) -> Result<u64, Error> {
+        let local = self.members.iter().find(|member| member.name == self.name);
+        let local = local.ok_or_else(|| Error::NoLocalName(self.name.clone()))?;
+        Ok(state::member::member_id(&local.peer_urls, &self.token, None))
+    }
+}
+
 /// Why there is no member. The texts are etcd's.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -78,6 +91,10 @@ pub enum Error {
     BackendMissing(String),
     #[error("database file ({path}, index {index}) does not match with snapshot (index {snapshot})")]
     BackendMismatch { path: String, index: u64, snapshot: u64 },
+    #[error("membership: too many learner members in cluster")]
+    TooManyLearners,
+    #[error("entry {index} of the log is no configuration change: {reason}")]
+    ConfChange { index: u64, reason: String },
 }
 
 /// All that a member is made of.
@@ -93,6 +110,8 @@ pub struct Opened {
     pub state: State,
     /// Torn bytes were cut off the log's end.
     pub repaired: bool,
+    /// The other members were dropped ([`open_alone`]).
+    pub forced: Option<Forced>,
 }
 
 /// Levels above the log and the snapshots whose entries are made durable: `member`, the data directory, its parent.
@@ -111,6 +130,29 @@ pub fn open(
     options: state::Options,
     beginning: impl FnOnce() -> Result<Beginning, Error>,
 ) -> Result<Opened, Error> {
+    open_with(disk, layout, bolt, options, beginning, |_| Ok(()))
+}
+
+/// As [`open`], but a member that has a log goes on without the others (`--force-new-cluster`): what is not committed
+/// is dropped, and their removal committed.
+pub fn open_alone(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    bolt: bolt::Options,
+    options: state::Options,
+    beginning: impl FnOnce() -> Result<Beginning, Error>,
+) -> Result<Opened, Error> {
+    open_with(disk, layout, bolt, options, beginning, alone::drop_others)
+}
+
+fn open_with(
+    disk: &Arc<dyn Disk>,
+    layout: &Layout,
+    bolt: bolt::Options,
+    options: state::Options,
+    beginning: impl FnOnce() -> Result<Beginning, Error>,
+    change_log: impl FnOnce(&mut Opened) -> Result<(), Error>,
+) -> Result<Opened, Error> {
     disk.create_dir_all(&layout.snap_dir)?;
     for name in disk.list(&layout.snap_dir)?.iter().filter(|name| is_stray(name)) {
         disk.remove_file(&layout.snap_dir.join(name))?;
@@ -125,7 +167,11 @@ pub fn open(
         Some(Beginning::Join { member_id, cluster_id }) => {
             begin(disk, layout, committer, options, First { member_id, cluster_id, ..First::default() })
         }
-        None => resume(disk, layout, committer, bolt, options, had_backend),
+        None => {
+            let mut opened = resume(disk, layout, committer, bolt, options, had_backend)?;
+            change_log(&mut opened)?;
+            Ok(opened)
+        }
     }
 }
 
@@ -160,10 +206,10 @@ fn found(
     members.sort_by_key(|member| member.id);
     let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
     let cluster_id = state::member::cluster_id(&ids);
-    let local = members.iter().find(|member| member.attributes.name == cluster.name);
-    let member_id = local.ok_or_else(|| Error::NoLocalName(cluster.name.clone()))?.id;
+    let member_id = cluster.local_id()?;
 
-    let entries: Vec<_> = (1..).zip(&members).map(|(index, member)| first_entry(index, member)).collect();
+    let entries: Vec<_> =
+        (1..).zip(&members).map(|(index, member)| change_entry(1, index, &add_change(member))).collect();
     let hard_state = raftpb::HardState::new(1, 0, entries.len() as u64);
     let conf_state = raftpb::ConfState::simple(ids, Vec::new());
     begin(disk, layout, committer, options, First { member_id, cluster_id, hard_state, conf_state, entries })
@@ -194,18 +240,39 @@ fn begin(
     }
     let state = State::open(committer.reader(), options)?;
     let log = NodeLog { index: 0, term: 0, hard_state, conf_state, entries };
-    Ok(Opened { member_id, cluster_id, restarted: false, log, wal, committer, state, repaired: false })
+    Ok(Opened {
+        member_id,
+        cluster_id,
+        restarted: false,
+        log,
+        wal,
+        committer,
+        state,
+        repaired: false,
+        forced: None,
+    })
 }
 
-fn first_entry(index: u64, member: &state::member::Member) -> raftpb::Entry {
-    let change = raftpb::ConfChange {
+fn add_change(member: &state::member::Member) -> raftpb::ConfChange {
+    raftpb::ConfChange {
         id: Some(0),
         r#type: Some(raftpb::ConfChangeType::ConfChangeAddNode as i32),
         node_id: Some(member.id),
         context: Some(state::member::add_context(member)),
-    };
-    let data = proto::Message::encode_to_vec(&change).into();
-    raftpb::Entry::new(raftpb::EntryType::EntryConfChange, 1, index, data)
+    }
+}
+
+fn remove_change(id: u64) -> raftpb::ConfChange {
+    raftpb::ConfChange {
+        id: Some(0),
+        r#type: Some(raftpb::ConfChangeType::ConfChangeRemoveNode as i32),
+        node_id: Some(id),
+        context: None,
+    }
+}
+
+fn change_entry(term: u64, index: u64, change: &raftpb::ConfChange) -> raftpb::Entry {
+    raftpb::Entry::new(raftpb::EntryType::EntryConfChange, term, index, change.encode_to_vec().into())
 }
 
 /// A later life: from the newest snapshot the log knows, and the entries after it.
@@ -234,6 +301,10 @@ fn resume(
     if !had_backend && state.members().version().is_some() {
         return Err(Error::BackendMissing(layout.backend().display().to_string()));
     }
+    let learners = state.members().iter().filter(|member| member.is_learner).count();
+    if learners > state.options().learners_max {
+        return Err(Error::TooManyLearners);
+    }
     let log = NodeLog {
         index: snapshot.index(),
         term: snapshot.term(),
@@ -250,6 +321,7 @@ fn resume(
         committer,
         state,
         repaired: replay.repaired,
+        forced: None,
     })
 }
 

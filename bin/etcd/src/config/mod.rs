@@ -120,6 +120,8 @@ pub struct Cluster {
     pub strict_reconfig_check: bool,
     pub learners_max: i64,
     pub force_new: bool,
+    /// The release this member says it is; the cluster version never rises above it.
+    pub release: state::Version,
 }
 
 #[derive(Clone, Debug)]

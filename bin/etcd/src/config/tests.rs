@@ -141,7 +141,6 @@ fn what_is_not_built_is_refused_and_its_default_is_not() {
         ("--feature-gates InitialCorruptCheck=true", "feature-gates"),
         ("--backend-bbolt-freelist-type array", "backend-bbolt-freelist-type"),
         ("--config-file x", "config-file"),
-        ("--force-new-cluster", "force-new-cluster"),
         ("--listen-metrics-urls http://127.0.0.1:1", "listen-metrics-urls"),
         ("--warning-unary-request-duration 1s", "warning-unary-request-duration"),
         ("--bootstrap-defrag-threshold-megabytes 1", "bootstrap-defrag-threshold-megabytes"),
@@ -149,4 +148,22 @@ fn what_is_not_built_is_refused_and_its_default_is_not() {
         assert_eq!(error(line), format!("--{flag} is not supported by this build yet"));
     }
     config("--cert-file= --backend-bbolt-freelist-type map --bcrypt-cost 10 --feature-gates AllAlpha=false");
+}
+
+#[test]
+fn a_member_may_pass_for_an_older_release() {
+    for (line, release) in [
+        ("", "3.7.1"),
+        ("--quorate-cluster-version-max 3.7", "3.7.1"),
+        ("--quorate-cluster-version-max=3.6", "3.6.0"),
+        ("--quorate-cluster-version-max 3.4", "3.4.0"),
+    ] {
+        assert_eq!(config(line).cluster.release.to_string(), release, "{line}");
+    }
+    for bad in ["3.3", "3.8", "3.7.1", "three"] {
+        assert_eq!(
+            error(&format!("--quorate-cluster-version-max {bad}")),
+            format!("--quorate-cluster-version-max must be one of: 3.4, 3.5, 3.6, 3.7 (set to \"{bad}\")")
+        );
+    }
 }

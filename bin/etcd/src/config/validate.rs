@@ -5,12 +5,15 @@ use crate::{
     logging::{Format, Level, Settings},
     notation::{quote, quote_list},
 };
+use state::{Version, version::SERVER};
 use std::net::IpAddr;
 use thiserror::Error;
 
 const ELECTION_MS_MAX: u64 = 50_000;
 const LOG_DEFAULT: &str = "default";
 const LOG_JOURNAL: &str = "systemd/journal";
+/// The releases a member can pass for besides its own.
+const RELEASES_BELOW: [Version; 3] = [Version::new(3, 4), Version::new(3, 5), Version::new(3, 6)];
 const SAMPLING_RATE_MAX: i64 = 1_000_000;
 
 /// Why a configuration is not taken.
@@ -50,10 +53,11 @@ pub(super) fn validate(flags: Flags, logging: Settings) -> Result<Config, Invali
     check_features(&flags)?;
     warn_default_name(&flags);
     check_tls(&flags)?;
+    let release = release(&flags)?;
     if let Some(flag) = flags.first_unsupported() {
         return refuse(format!("--{flag} is not supported by this build yet"));
     }
-    Ok(build(flags, logging, advertise_client_urls, mode))
+    Ok(build(flags, logging, advertise_client_urls, mode, release))
 }
 
 pub(super) fn warn(flags: &Flags) {
@@ -256,6 +260,21 @@ fn check_features(flags: &Flags) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// The release this member says it is: its own, or the one the cluster shall be able to go back to.
+fn release(flags: &Flags) -> Result<Version, Invalid> {
+    let given = flags.text("quorate-cluster-version-max");
+    if given.is_empty() || given == SERVER.short() {
+        return Ok(SERVER);
+    }
+    let known = RELEASES_BELOW.iter().find(|release| release.short() == given);
+    known.copied().ok_or_else(|| {
+        Invalid::Flag(format!(
+            "--quorate-cluster-version-max must be one of: 3.4, 3.5, 3.6, 3.7 (set to {})",
+            quote(given)
+        ))
+    })
+}
+
 fn check_tls(flags: &Flags) -> Result<(), Invalid> {
     let (min, max) = (flags.text("tls-min-version"), flags.text("tls-max-version"));
     for version in [min, max] {
@@ -275,7 +294,7 @@ fn check_tls(flags: &Flags) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn build(flags: Flags, logging: Settings, client_urls: Vec<Url>, mode: Mode) -> Config {
+fn build(flags: Flags, logging: Settings, client_urls: Vec<Url>, mode: Mode, release: Version) -> Config {
     let path = |flag: &str| Some(flags.text(flag)).filter(|text| !text.is_empty()).map(PathBuf::from);
     let or_default = |value: u64, default: u64| if value == 0 { default } else { value };
     let positive_or = |flag: &str, default: Duration| match flags.duration(flag) {
@@ -312,6 +331,7 @@ fn build(flags: Flags, logging: Settings, client_urls: Vec<Url>, mode: Mode) -> 
             strict_reconfig_check: flags.bool("strict-reconfig-check"),
             learners_max: flags.int("max-learners"),
             force_new: flags.bool("force-new-cluster"),
+            release,
         },
         timing: Timing {
             heartbeat: Duration::from_millis(heartbeat_ms),

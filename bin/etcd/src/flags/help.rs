@@ -82,7 +82,8 @@ mod tests {
                 "Logging",
                 "Distributed tracing",
                 "Features",
-                "Unsafe feature"
+                "Unsafe feature",
+                "Quorate"
             ]
         );
     }

@@ -18,7 +18,6 @@ pub use vars::{Progress, RaftStatus};
 use crate::{
     config,
     metrics::{self, Metrics, Process},
-    version,
 };
 use ::rpc::{HttpRequest, HttpResponse};
 use proto::etcdserverpb::{AlarmMember, Member};
@@ -38,6 +37,8 @@ pub enum Port {
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
     pub cluster_id: u64,
+    /// The release this member says it is.
+    pub server_version: &'a str,
     /// `3.7.0`; `None` until the cluster has decided.
     pub cluster_version: Option<&'a str>,
     /// `3.7.0`; `None` for data of etcd 3.5 or before.
@@ -119,7 +120,7 @@ struct Versions<'a> {
 
 fn versions(facts: &Facts<'_>) -> HttpResponse {
     json(&Versions {
-        etcdserver: version::ETCD,
+        etcdserver: facts.server_version,
         etcdcluster: facts.cluster_version.unwrap_or("not_decided"),
         storage: facts.storage_version.unwrap_or("unknown"),
     })

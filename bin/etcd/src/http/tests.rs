@@ -35,6 +35,7 @@ impl World {
 
     fn facts(&self) -> Facts<'_> {
         Facts {
+            server_version: "3.7.1",
             cluster_id: 0xff7f546aa0e362ae,
             cluster_version: self.decided.then_some("3.7.0"),
             storage_version: self.decided.then_some("3.7.0"),

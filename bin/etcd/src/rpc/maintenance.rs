@@ -129,7 +129,7 @@ impl Edge {
         let downgrade = state.members().downgrade();
         pb::StatusResponse {
             header: headers::current(member),
-            version: self.config.version.to_owned(),
+            version: self.config.version.clone(),
             db_size: state.root().size() as i64,
             leader: standing.leader,
             raft_index: standing.commit,

@@ -36,7 +36,8 @@ pub struct EdgeConfig {
     pub progress_interval_ms: u64,
     /// What `Status` reports; negative and zero as etcd shows them.
     pub quota_shown: i64,
-    pub version: &'static str,
+    /// The release this member says it is.
+    pub version: String,
 }
 
 /// What a handler works with: the edge's own state is apart from these.

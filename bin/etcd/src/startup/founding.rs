@@ -1,33 +1,62 @@
-//! The checks of a cluster that is to be founded: this member is in it, under the URLs it advertises, and no two
-//! members share a URL. Runs only for a member without a log.
+//! The checks of a cluster that is to be founded: this member is in it, under the URLs it advertises, no two members
+//! share a URL, and no member that can be reached knows this one already. Runs only for a member without a log.
 
+use super::{
+    addresses::{resolver, same_addresses},
+    beginning::urls_of_others,
+};
 use crate::{
-    config::{ClusterState, Config, InitialMembers},
-    notation::{GoDuration, quote, quote_list},
+    config::{Config, InitialMembers},
+    notation::quote,
     url::Url,
 };
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
-    thread,
-    time::Duration,
-};
+use member::restart::{InitialMember, NewCluster};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
-/// Tries to resolve a host's name; one second apart, so this many seconds.
-const RESOLVE_ATTEMPTS_MAX: usize = 30;
-const RESOLVE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long each of the others is asked whether it knows this member.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Who founds the cluster. The errors are those of etcd's start.
-pub fn founders(config: &Config) -> Result<InitialMembers, String> {
-    let members = config.cluster.initial_members()?;
-    if config.cluster.state == ClusterState::Existing {
-        return Err("--initial-cluster-state=existing is not supported by this build yet".to_string());
+/// The cluster that the flags describe. The errors are those of etcd's start.
+pub(super) fn found(config: &Config, members: &InitialMembers) -> Result<NewCluster, String> {
+    check(config, members, resolver())?;
+    let texts = |urls: &[Url]| urls.iter().map(|url| url.as_str().to_owned()).collect();
+    let initial =
+        members.0.iter().map(|(name, urls)| InitialMember { name: name.clone(), peer_urls: texts(urls) });
+    let cluster = NewCluster {
+        token: config.cluster.token.clone(),
+        name: config.member.name.clone(),
+        members: initial.collect(),
+    };
+    let id = cluster.local_id().map_err(|e| e.to_string())?;
+    let others = urls_of_others(members, &config.member.name);
+    if is_bootstrapped(id, &peer::bootstrap::members(&others, PROBE_TIMEOUT, false)) {
+        return Err(format!("member {id:x} has already been bootstrapped"));
     }
-    check(config, &members, resolve)?;
-    if members.0.len() > 1 {
-        return Err("--initial-cluster with several members is not supported by this build yet".to_string());
+    Ok(cluster)
+}
+
+/// Whether the answer of a running cluster shows that this member has been in it.
+fn is_bootstrapped(id: u64, cluster: &Result<peer::bootstrap::Cluster, String>) -> bool {
+    let known = cluster.as_ref().ok().and_then(|cluster| cluster.members.iter().find(|m| m.id == id));
+    known.is_some_and(|member| !member.client_urls.is_empty())
+}
+
+/// Whether the local member is named at all.
+pub(super) fn check_name<'a>(config: &Config, members: &'a InitialMembers) -> Result<&'a [Url], String> {
+    let name = &config.member.name;
+    let urls = members.0.get(name).map(Vec::as_slice);
+    urls.ok_or_else(|| {
+        format!("couldn't find local name {} in the initial cluster configuration", quote(name))
+    })
+}
+
+/// Whether no two members share a URL.
+pub(super) fn check_duplicates(members: &InitialMembers) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    if members.0.values().flatten().all(|url| seen.insert(url)) {
+        return Ok(());
     }
-    Ok(members)
+    Err(format!("initial cluster {members} has duplicate url"))
 }
 
 fn check(
@@ -35,16 +64,9 @@ fn check(
     members: &InitialMembers,
     resolve: impl Fn(&Url) -> Result<SocketAddr, String>,
 ) -> Result<(), String> {
-    let name = &config.member.name;
-    let Some(initial) = members.0.get(name) else {
-        return Err(format!("couldn't find local name {} in the initial cluster configuration", quote(name)));
-    };
-    compare(name, &config.advertise.peer_urls, initial, resolve)?;
-    let mut seen = BTreeSet::new();
-    if !members.0.values().flatten().all(|url| seen.insert(url)) {
-        return Err(format!("initial cluster {members} has duplicate url"));
-    }
-    Ok(())
+    let initial = check_name(config, members)?;
+    compare(&config.member.name, &config.advertise.peer_urls, initial, resolve)?;
+    check_duplicates(members)
 }
 
 /// Whether two sorted lists mean the same addresses; names are resolved if the texts differ.
@@ -81,80 +103,11 @@ fn joined(texts: impl Iterator<Item = String>) -> String {
     texts.collect::<Vec<_>>().join(",")
 }
 
-/// The error says how they differ.
-fn same_addresses(
-    ours: &[Url],
-    theirs: &[Url],
-    resolve: impl Fn(&Url) -> Result<SocketAddr, String>,
-) -> Result<(), String> {
-    if ours.len() != theirs.len() {
-        let list = |urls: &[Url]| quote_list(&urls.iter().map(Url::as_str).collect::<Vec<_>>());
-        return Err(format!("len({}) != len({})", list(ours), list(theirs)));
-    }
-    if ours.iter().zip(theirs).all(|(a, b)| is_same(a, b)) {
-        return Ok(());
-    }
-    let resolved = |urls: &[Url]| -> Result<Vec<Url>, String> {
-        let mut urls =
-            urls.iter().map(|url| with_address(url, &resolve)).collect::<Result<Vec<Url>, String>>()?;
-        urls.sort();
-        Ok(urls)
-    };
-    let (ours, theirs) = (resolved(ours)?, resolved(theirs)?);
-    match ours.iter().zip(&theirs).find(|(a, b)| !is_same(a, b)) {
-        Some((a, b)) => Err(format!("resolved urls: {} != {}", quote(a.as_str()), quote(b.as_str()))),
-        None => Ok(()),
-    }
-}
-
-/// The same text, or the same address written in two ways.
-fn is_same(a: &Url, b: &Url) -> bool {
-    let ip = |url: &Url| url.host().parse::<IpAddr>().ok();
-    let same_host = ip(a).is_some() && ip(a) == ip(b) && a.port() == b.port();
-    a == b || (same_host && a.scheme() == b.scheme() && a.path() == b.path())
-}
-
-fn with_address(url: &Url, resolve: impl Fn(&Url) -> Result<SocketAddr, String>) -> Result<Url, String> {
-    if url.scheme().is_unix() || url.host() == "localhost" {
-        return Ok(url.clone());
-    }
-    let address =
-        resolve(url).map_err(|error| format!("failed to resolve {} ({error})", quote(url.as_str())))?;
-    let host = match address.ip() {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
-    };
-    Ok(url.with_host(&host, &address.port().to_string()))
-}
-
-/// Asks the system's resolver until it answers or the attempts are used up.
-fn resolve(url: &Url) -> Result<SocketAddr, String> {
-    let (shown, host) = (url.as_str(), url.authority());
-    let interval = GoDuration::from(RESOLVE_INTERVAL);
-    let mut last = String::new();
-    for attempt in 0..RESOLVE_ATTEMPTS_MAX {
-        if attempt > 0 {
-            thread::sleep(RESOLVE_INTERVAL);
-        }
-        match host.to_socket_addrs().map(|mut addresses| addresses.next()) {
-            Ok(Some(address)) => {
-                log::info!(url = shown, host, "resolved-addr":% = address; "resolved URL Host");
-                return Ok(address);
-            }
-            Ok(None) => last = format!("lookup {host}: no such host"),
-            Err(error) => last = error.to_string(),
-        }
-        log::warn!(url = shown, host, "retry-interval":% = interval, error:% = last; "failed to resolve URL Host");
-    }
-    let text = "failed to resolve URL Host; returning";
-    log::warn!(url = shown, host, "retry-interval":% = interval, error:% = last; "{text}");
-    Err(last)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::testing::config;
+    use std::net::IpAddr;
 
     /// `here` is 10.0.0.1; other names are unknown.
     fn known(url: &Url) -> Result<SocketAddr, String> {
@@ -228,5 +181,18 @@ mod tests {
         ] {
             assert_eq!(outcome(advertised, initial), Ok(()), "{advertised} {initial}");
         }
+    }
+
+    #[test]
+    fn a_member_that_the_cluster_knows_is_not_founded_again() {
+        let listed = |id, client_urls: &[&str]| {
+            let client_urls = client_urls.iter().map(|url| (*url).to_owned()).collect();
+            let member = peer::bootstrap::Member { id, client_urls, ..Default::default() };
+            Ok(peer::bootstrap::Cluster { id: 1, members: vec![member] })
+        };
+        assert!(is_bootstrapped(7, &listed(7, &["http://a:1"])));
+        assert!(!is_bootstrapped(7, &listed(7, &[])), "it has not started yet");
+        assert!(!is_bootstrapped(7, &listed(8, &["http://a:1"])));
+        assert!(!is_bootstrapped(7, &Err("nobody answers".to_owned())));
     }
 }

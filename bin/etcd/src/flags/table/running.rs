@@ -1,7 +1,7 @@
-//! Features, Unsafe feature, and what the help does not list.
+//! Features, Unsafe feature, Quorate, and what the help does not list.
 
 use super::{
-    Group::{Features, Hidden, Unsafe},
+    Group::{Features, Hidden, Quorate, Unsafe},
     Kind, Row, row,
 };
 
@@ -98,9 +98,16 @@ pub const ROWS: &[Row] = &[
         "Entries kept in memory for members that lag behind.",
     )
     .unit("entries"),
-    row("force-new-cluster", Kind::Bool, "false", Unsafe, "Drop all other members and go on alone.")
-        .not_yet(),
+    row("force-new-cluster", Kind::Bool, "false", Unsafe, "Drop all other members and go on alone."),
     row("unsafe-no-fsync", Kind::Bool, "false", Unsafe, "Do not wait for the disk. Loses data in a crash."),
+    row(
+        "quorate-cluster-version-max",
+        Kind::Text,
+        "",
+        Quorate,
+        "The highest version the cluster may rise to: this member then says it is that release, so that members and \
+         data can go back to it. 3.4 to 3.7.",
+    ),
     row("config-file", Kind::Text, "", Hidden, "").unit("path").no_yaml().not_yet(),
     row("version", Kind::Bool, "false", Hidden, "").no_yaml(),
     ignored("cluster-active-size"),
