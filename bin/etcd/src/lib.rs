@@ -4,6 +4,7 @@
 //! exit codes, the order of lines) is etcd 3.7.1's. Exit codes: 0 for what was asked, 1 for a configuration or
 //! start that failed, 2 for a command line that could not be read and for what etcd panics at. Start at [`run`].
 
+mod checks;
 mod clock;
 pub mod config;
 mod fault;

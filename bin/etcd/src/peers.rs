@@ -6,6 +6,7 @@
 use crate::{config::Config, http::response::plain, startup::Remote};
 use ::rpc::ListenOptions;
 use member::{Member, SnapshotJob};
+use mvcc::HashKv;
 use peer::{Answer, Event, Image, Request, RequestError, RequestId, Transport};
 use serde::Deserialize;
 use state::{Membership, Version};
@@ -19,7 +20,9 @@ use std::{
 
 /// Another member's answer to "what do you run" may take this long.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(1);
-const VERSION_BYTES_MAX: usize = 4096;
+/// A hash of everything takes its time.
+const HASH_TIMEOUT: Duration = Duration::from_secs(30);
+const ANSWER_BYTES_MAX: usize = 4096;
 
 /// Active peers after which ticks are made up for at the start, and until when.
 const TICK_ADVANCE_PEERS: usize = 2;
@@ -29,6 +32,7 @@ const TICK_ADVANCE_WITHIN_MS: u64 = 5000;
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
     Version { member: u64 },
+    Hash { member: u64 },
     Edge { tag: u64 },
 }
 
@@ -36,22 +40,45 @@ pub struct Peers {
     transport: Transport,
     inbox: mpsc::Receiver<Vec<Event>>,
     own: u64,
+    /// As headers have it.
+    cluster_id: String,
     /// The others and their URLs, as the transport was told.
     known: BTreeMap<u64, Vec<String>>,
     active_since_ms: BTreeMap<u64, u64>,
     waiting: HashMap<u64, Purpose>,
     next_token: u64,
-    /// Answers of an inquiry under way, and how many are still to come.
-    versions: BTreeMap<u64, Option<Version>>,
-    versions_awaited: usize,
+    versions: Inquiry<Version>,
+    hashes: Inquiry<HashKv>,
     /// Until when ticks may be made up for.
     tick_advance_until_ms: Option<u64>,
+}
+
+/// A question to every other member: the answers so far, and how many are still to come.
+#[derive(Debug)]
+struct Inquiry<T> {
+    answers: BTreeMap<u64, Option<T>>,
+    awaited: usize,
+}
+
+impl<T> Inquiry<T> {
+    fn new(awaited: usize) -> Inquiry<T> {
+        Inquiry { answers: BTreeMap::new(), awaited }
+    }
+
+    /// All answers, with the last one.
+    fn answer(&mut self, member: u64, answer: Option<T>) -> Option<BTreeMap<u64, Option<T>>> {
+        self.answers.insert(member, answer);
+        self.awaited -= 1;
+        (self.awaited == 0).then(|| std::mem::take(&mut self.answers))
+    }
 }
 
 /// What a response was to.
 pub enum Answered {
     /// Everybody was asked what he runs, and this is the end of it.
     Versions(BTreeMap<u64, Option<Version>>),
+    /// The same for hashes.
+    Hashes(BTreeMap<u64, Option<HashKv>>),
     Edge {
         tag: u64,
         result: Result<Answer, RequestError>,
@@ -105,12 +132,13 @@ impl Peers {
             transport,
             inbox,
             own: settings.member_id,
+            cluster_id: format!("{:x}", settings.cluster_id),
             known: BTreeMap::new(),
             active_since_ms: BTreeMap::new(),
             waiting: HashMap::new(),
             next_token: 0,
-            versions: BTreeMap::new(),
-            versions_awaited: 0,
+            versions: Inquiry::new(0),
+            hashes: Inquiry::new(0),
             tick_advance_until_ms: advance.then_some(now_ms + TICK_ADVANCE_WITHIN_MS),
         };
         peers.follow(member.state().members());
@@ -202,24 +230,39 @@ impl Peers {
     /// Asks every other member what it runs. An inquiry under way is given up. True if there is nobody to ask.
     pub fn ask_versions(&mut self) -> bool {
         self.waiting.retain(|_, purpose| !matches!(purpose, Purpose::Version { .. }));
-        self.versions.clear();
-        self.versions_awaited = self.known.len();
+        self.versions = Inquiry::new(self.known.len());
+        self.ask_all(|member| Purpose::Version { member }, "/version", bytes::Bytes::new(), VERSION_TIMEOUT);
+        self.known.is_empty()
+    }
+
+    /// Asks every other member for its hash at a revision. There must be others.
+    pub fn ask_hashes(&mut self, revision: i64) {
+        self.waiting.retain(|_, purpose| !matches!(purpose, Purpose::Hash { .. }));
+        self.hashes = Inquiry::new(self.known.len());
+        let body = format!("{{\"revision\":{revision}}}").into();
+        self.ask_all(|member| Purpose::Hash { member }, "/members/hashkv", body, HASH_TIMEOUT);
+    }
+
+    fn ask_all(
+        &mut self,
+        purpose: impl Fn(u64) -> Purpose,
+        path: &str,
+        body: bytes::Bytes,
+        timeout: Duration,
+    ) {
         for (id, urls) in self.known.clone() {
-            self.request(
-                Purpose::Version { member: id },
-                Request {
-                    token: 0,
-                    urls,
-                    method: "GET",
-                    path: "/version".into(),
-                    headers: Vec::new(),
-                    body: bytes::Bytes::new(),
-                    timeout: VERSION_TIMEOUT,
-                    response_bytes_max: VERSION_BYTES_MAX,
-                },
-            );
+            let request = Request {
+                token: 0,
+                urls,
+                method: "GET",
+                path: path.to_owned(),
+                headers: vec![("X-Etcd-Cluster-ID", self.cluster_id.clone())],
+                body: body.clone(),
+                timeout,
+                response_bytes_max: ANSWER_BYTES_MAX,
+            };
+            self.request(purpose(id), request);
         }
-        self.versions_awaited == 0
     }
 
     /// A request of the edge's; the answer comes with this tag.
@@ -234,20 +277,21 @@ impl Peers {
     }
 
     pub fn answered(&mut self, token: u64, result: Result<Answer, RequestError>) -> Answered {
+        let body =
+            |result: Result<Answer, RequestError>| result.ok().filter(|a| a.status == 200).map(|a| a.body);
         match self.waiting.remove(&token) {
             None => Answered::Nothing,
             Some(Purpose::Edge { tag }) => Answered::Edge { tag, result },
             Some(Purpose::Version { member }) => {
-                let version = result.ok().filter(|answer| answer.status == 200).and_then(|answer| {
-                    let versions: Versions = serde_json::from_slice(&answer.body).ok()?;
-                    Version::parse(&versions.etcdserver).ok()
+                let version = body(result).and_then(|body| {
+                    let versions: peer::bootstrap::Versions = serde_json::from_slice(&body).ok()?;
+                    Version::parse(&versions.server).ok()
                 });
-                self.versions.insert(member, version);
-                self.versions_awaited -= 1;
-                if self.versions_awaited > 0 {
-                    return Answered::Nothing;
-                }
-                Answered::Versions(std::mem::take(&mut self.versions))
+                self.versions.answer(member, version).map_or(Answered::Nothing, Answered::Versions)
+            }
+            Some(Purpose::Hash { member }) => {
+                let hash = body(result).and_then(|body| hash_kv(&body));
+                self.hashes.answer(member, hash).map_or(Answered::Nothing, Answered::Hashes)
             }
         }
     }
@@ -257,10 +301,32 @@ impl Peers {
     }
 }
 
-/// What `/version` answers, as far as it matters.
+/// What `/members/hashkv` answers; fields that are zero are left out.
 #[derive(Deserialize)]
-struct Versions {
-    etcdserver: String,
+struct HashAnswer {
+    header: HashHeader,
+    #[serde(default)]
+    hash: u32,
+    #[serde(default)]
+    compact_revision: i64,
+    #[serde(default)]
+    hash_revision: i64,
+}
+
+#[derive(Deserialize)]
+struct HashHeader {
+    #[serde(default)]
+    revision: i64,
+}
+
+fn hash_kv(body: &[u8]) -> Option<HashKv> {
+    let answer: HashAnswer = serde_json::from_slice(body).ok()?;
+    Some(HashKv {
+        hash: answer.hash,
+        hash_revision: answer.hash_revision,
+        compact_revision: answer.compact_revision,
+        current_revision: answer.header.revision,
+    })
 }
 
 /// A database image as a stream of bytes, for the transport's snapshot thread.

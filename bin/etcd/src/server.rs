@@ -4,6 +4,7 @@
 //! out, gives the blocking stages their jobs, and tells the member what time it is.
 
 use crate::{
+    checks::{self, Checks, Means},
     clock::Clock,
     config::Config,
     metrics::Metrics,
@@ -40,6 +41,9 @@ const TICKS_BEHIND_MAX: u64 = 1;
 /// A member that the cluster has removed goes on for this long, so that the others learn of it.
 const STOP_AFTER_REMOVAL_MS: u64 = 1000;
 
+/// The remaining time of long leases is noted this often, if the gate `LeaseCheckpoint` is on.
+const LEASE_CHECKPOINT_MS: u64 = 5 * 60 * 1000;
+
 /// Segments and snapshot files beyond the limits are deleted this often.
 const PURGE_INTERVAL_MS: u64 = 30_000;
 
@@ -67,6 +71,7 @@ struct Running {
     config: Config,
     server: Server,
     peers: Peers,
+    checks: Checks,
     edge: Edge,
     member: Member,
     readers: Readers,
@@ -98,6 +103,7 @@ fn bolt_options(config: &Config) -> bolt::Options {
 fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<(Opened, Vec<Remote>), restart::Error> {
     let options = state::Options {
         release: config.cluster.release,
+        checkpoint_persist: config.flags.gates().is_on("LeaseCheckpointPersist"),
         lease_ttl_min_s: (config.timing.election_timeout().as_millis() as i64 * 3 / 2 + 999) / 1000,
         learners_max: config.cluster.learners_max.max(0) as usize,
         ..state::Options::default()
@@ -185,10 +191,12 @@ impl Running {
         let peers = Peers::start(&config, &member, &remotes, peer_sockets, waker, clock.now_ms())
             .map_err(|e| e.to_string())?;
         let metrics = Metrics::new(opened.member_id, config.flags.gates(), config.observe.extensive_metrics);
+        let checks = Checks::new(&config, opened.member_id, clock.now_ms());
         let edge = Edge::new(edge_config(&config), clock.unix_ms() ^ opened.member_id);
         Ok(Running {
             server,
             peers,
+            checks,
             edge,
             member,
             readers,
@@ -289,6 +297,9 @@ impl Running {
                 Done::Read(ReadDone::Range { tag, reply }) => {
                     self.with_desk(now_ms, |edge, desk| edge.fetched(tag, &reply, desk));
                 }
+                Done::Read(ReadDone::HashKv { tag: checks::TOKEN, hash }) => {
+                    self.with_checks(|checks, means| checks.hashed(hash, means));
+                }
                 Done::Read(ReadDone::HashKv { tag, hash }) => {
                     self.with_desk(now_ms, |edge, desk| edge.hashed_kv(tag, hash, desk));
                 }
@@ -314,6 +325,16 @@ impl Running {
         act(&mut self.edge, &mut desk);
     }
 
+    fn with_checks(&mut self, act: impl FnOnce(&mut Checks, &mut Means<'_>)) {
+        let mut means = Means {
+            member: &mut self.member,
+            peers: &mut self.peers,
+            readers: &self.readers,
+            out: &mut self.out,
+        };
+        act(&mut self.checks, &mut means);
+    }
+
     fn ticks(&mut self, now_ms: u64) {
         if now_ms < self.next_tick_ms {
             return;
@@ -326,6 +347,7 @@ impl Running {
         self.next_tick_ms += (behind + 1) * tick_ms;
         self.with_desk(now_ms, |edge, desk| edge.tick(desk));
         self.watch_leader(now_ms);
+        self.with_checks(|checks, means| checks.tick(now_ms, means));
         if self.peers.may_advance_ticks(now_ms) && self.member.consensus().standing().leader == 0 {
             for _ in 2..self.config.timing.election_ticks {
                 self.member.tick();
@@ -357,6 +379,7 @@ impl Running {
     /// The member's turn, then the edge's, and what the edge's led to.
     fn turn(&mut self, now_ms: u64) -> Result<(), String> {
         self.member.turn(now_ms, &mut self.out).map_err(|e| e.to_string())?;
+        self.with_checks(Checks::reads);
         self.dispatch();
         self.with_desk(now_ms, |edge, desk| edge.settle(desk));
         self.dispatch();
@@ -466,6 +489,9 @@ impl Running {
                 }
                 peer::Event::Response { token, result } => match self.peers.answered(token, result) {
                     Answered::Versions(versions) => self.member.versions_known(versions),
+                    Answered::Hashes(hashes) => {
+                        self.with_checks(|checks, means| checks.peers_hashed(hashes, means));
+                    }
                     Answered::Edge { .. } | Answered::Nothing => {}
                 },
             }
@@ -496,7 +522,7 @@ impl Running {
             };
             notices::stopping(reason, &self.config);
             let limit_ms = self.config.timing.request_timeout().as_millis() as u64;
-            self.stop = Some(Stop::begin(reason, now_ms, limit_ms));
+            self.stop = Some(Stop::begin(now_ms, limit_ms));
         }
         let drained = self.server.drain() && self.edge.is_idle();
         let Some(stop) = &mut self.stop else { return false };
@@ -550,7 +576,7 @@ fn settings(config: &Config, member_id: u64, cluster_id: u64) -> Settings {
         release: config.cluster.release,
         lease_timing: state::lease::Timing {
             retry_ms: config.timing.request_timeout().as_millis() as u64,
-            checkpoint_ms: None,
+            checkpoint_ms: config.flags.gates().is_on("LeaseCheckpoint").then_some(LEASE_CHECKPOINT_MS),
         },
     }
 }

@@ -20,7 +20,6 @@ enum Handover {
 /// A stop under way.
 #[derive(Debug)]
 pub struct Stop {
-    pub reason: Reason,
     since_ms: u64,
     limit_ms: u64,
     handover: Option<Handover>,
@@ -28,8 +27,8 @@ pub struct Stop {
 
 impl Stop {
     /// `limit_ms`: how long the open calls, and then the handing over, may take.
-    pub fn begin(reason: Reason, now_ms: u64, limit_ms: u64) -> Stop {
-        Stop { reason, since_ms: now_ms, limit_ms, handover: None }
+    pub fn begin(now_ms: u64, limit_ms: u64) -> Stop {
+        Stop { since_ms: now_ms, limit_ms, handover: None }
     }
 
     /// True when the process should end. `drained`: no call is open. `connected`: since when a peer is connected.

@@ -27,6 +27,9 @@ use bytes::Bytes;
 use member::{Member, Outputs};
 use prost::Message;
 
+/// Tokens of reads and tags of jobs from here on are not the edge's.
+pub const FOREIGN_TOKENS: u64 = 1 << 63;
+
 /// What the edge must know besides the member. Sizes in bytes, times in milliseconds.
 #[derive(Clone, Debug)]
 pub struct EdgeConfig {
@@ -197,7 +200,8 @@ impl Edge {
             }
         }
         let calls = &self.calls;
-        desk.member.forget(|token| !calls.has_read(token), |id| !calls.has_proposal(id));
+        desk.member
+            .forget(|token| token < FOREIGN_TOKENS && !calls.has_read(token), |id| !calls.has_proposal(id));
         self.watches.tick(desk);
     }
 
