@@ -27,6 +27,7 @@ use member::{
     log_writer::{LogDone, LogWriter},
     raft::{Node, NodeConfig},
     reader::{ReadDone, ReadJob},
+    request_id::RequestIds,
     restart::{self, Layout, Opened},
 };
 use std::{
@@ -179,7 +180,7 @@ impl Running {
         };
         let alone = opened.log.conf_state.voters == [opened.member_id];
         let node = Node::new(&node_config, opened.log).map_err(|e| e.to_string())?;
-        let consensus = Consensus::new(node, clock.unix_ms() << 20);
+        let consensus = Consensus::new(node, RequestIds::new(opened.member_id, clock.unix_ms()));
         let auto = auto_compaction(&config, clock.now_ms())?;
         let mut member =
             Member::new(settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
