@@ -30,16 +30,16 @@ impl Batch {
         Batch { messages: Vec::new(), untaken }
     }
 
-    /// Adds a message, or gives it back when too many wait.
-    pub(crate) fn push(&mut self, message: Message) -> Result<(), Message> {
+    /// Adds a message; false: too many wait.
+    pub(crate) fn push(&mut self, message: Message) -> bool {
         let count = self.untaken.count(&message);
         // The owner only lowers the count, so a look before the raise is enough.
         if count.load(Relaxed) >= UNTAKEN_MAX {
-            return Err(message);
+            return false;
         }
         count.fetch_add(1, Relaxed);
         self.messages.push(message);
-        Ok(())
+        true
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -84,13 +84,13 @@ mod tests {
         let untaken = Arc::new(Untaken::default());
         let mut first = Batch::new(untaken.clone());
         for _ in 0..UNTAKEN_MAX {
-            first.push(message(MessageType::MsgProp)).unwrap();
+            assert!(first.push(message(MessageType::MsgProp)));
         }
         let mut second = Batch::new(untaken);
-        assert!(second.push(message(MessageType::MsgProp)).is_err(), "full");
-        assert!(second.push(message(MessageType::MsgApp)).is_ok());
+        assert!(!second.push(message(MessageType::MsgProp)), "full");
+        assert!(second.push(message(MessageType::MsgApp)));
         assert_eq!(first.take().len(), UNTAKEN_MAX);
-        assert!(second.push(message(MessageType::MsgProp)).is_ok(), "taken");
+        assert!(second.push(message(MessageType::MsgProp)), "taken");
         drop(second);
         assert_eq!(Arc::new(Untaken::default()).count(&message(MessageType::MsgApp)).load(Relaxed), 0);
     }

@@ -13,10 +13,14 @@ mod blocking;
 pub mod bootstrap;
 mod endpoint;
 mod http;
+mod identity;
 mod mailbox;
 mod node;
+mod snapshot;
 mod totals;
 mod transport;
+mod verdict;
+mod wire;
 
 pub use batch::Batch;
 pub use http::Answer;
@@ -58,7 +62,7 @@ pub enum Event {
     SnapshotSent { to: u64, delivered: bool, took: Duration },
     /// A snapshot's database is durable as `<index>.snap.db`. Step the message, then answer 204 (or an error) with
     /// [`Transport::respond`].
-    SnapshotReceived { message: Message, answer: RequestId },
+    SnapshotReceived { message: Box<Message>, answer: RequestId },
     /// A received snapshot was answered 204, so long after its request began.
     SnapshotTaken { from: u64, took: Duration },
     /// A look at the smoothed round-trip time of one of a peer's two probes (zero: none succeeded yet).

@@ -3,7 +3,10 @@
 //! Messages that wait here are bounded by count; those beyond are dropped and their receivers remembered, so that
 //! the thread can report them as unreachable.
 
-use crate::{Image, Request, RequestId};
+use crate::{
+    Image, Request, RequestId,
+    snapshot::{Saved, Sent},
+};
 use mio::Waker;
 use proto::raftpb::Message;
 use rpc::HttpResponse;
@@ -12,6 +15,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// Messages not yet taken by the peer thread, which takes them once a turn.
@@ -32,6 +36,14 @@ pub(crate) enum Command {
     Resolved {
         host: String,
         result: Result<Vec<SocketAddr>, String>,
+    },
+    SnapshotSent(Sent),
+    SnapshotSaved(Saved),
+    /// A receiving thread has ended; `took` if its snapshot was taken.
+    SnapshotTaken {
+        thread: u64,
+        from: u64,
+        took: Option<Duration>,
     },
     Stop,
 }

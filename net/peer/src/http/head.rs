@@ -214,6 +214,18 @@ fn put_response_head(out: &mut BytesMut, status: u16, headers: &[(&'static str, 
     }
 }
 
+/// What Go's `http.Error` writes.
+pub(crate) fn text(status: u16, line: &str) -> HttpResponse {
+    HttpResponse {
+        status,
+        headers: vec![
+            ("Content-Type", "text/plain; charset=utf-8".to_owned()),
+            ("X-Content-Type-Options", "nosniff".to_owned()),
+        ],
+        body: Bytes::from(format!("{line}\n")),
+    }
+}
+
 /// The reason phrase of the statuses that members answer with.
 pub(crate) fn reason(status: u16) -> &'static str {
     match status {

@@ -4,7 +4,10 @@ mod body;
 mod head;
 
 pub(crate) use body::{Body, Framing};
-pub(crate) use head::{RequestHead, ResponseHead, put_request, put_response, request_head, response_head};
+pub(crate) use head::{
+    RequestHead, ResponseHead, put_request, put_response, put_stream_head, reason, request_head,
+    response_head, text,
+};
 
 use bytes::Bytes;
 use std::fmt;

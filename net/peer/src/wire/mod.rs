@@ -1,0 +1,138 @@
+//! The two framings of long-lived streams, without I/O: `message` for every kind, `msgappv2` for appends.
+//!
+//! It never allocates for what was only announced: a frame's bytes are waited for, up to [`FRAME_BYTES_MAX`]. Entries
+//! are written once into the output and read as slices of one buffer.
+
+mod append;
+mod message;
+
+use append::{AppendDecoder, AppendEncoder};
+use bytes::BytesMut;
+use proto::raftpb::{self, MessageType};
+use std::fmt;
+
+/// Largest frame, in bytes; etcd's bound for `message` frames.
+pub(crate) const FRAME_BYTES_MAX: u64 = 512 << 20;
+
+/// What a stream carries. Between two members there is one of each in each direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Append,
+    Message,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 2] = [Kind::Append, Kind::Message];
+
+    /// Where it is asked for, up to the asker's ID.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Kind::Append => "/raft/stream/msgapp",
+            Kind::Message => "/raft/stream/message",
+        }
+    }
+
+    /// As log lines have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Append => "stream MsgApp v2",
+            Kind::Message => "stream Message",
+        }
+    }
+}
+
+/// One thing that came.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Frame {
+    /// The link lives.
+    Heartbeat,
+    Message(Box<raftpb::Message>),
+}
+
+/// Why a stream cannot be read on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FrameError {
+    TooLarge,
+    UnknownType(u8),
+    Protobuf(String),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameError::TooLarge => f.write_str("rafthttp: error limit exceeded"),
+            FrameError::UnknownType(kind) => write!(f, "failed to parse type {kind} in msgappv2 stream"),
+            FrameError::Protobuf(error) => f.write_str(error),
+        }
+    }
+}
+
+/// One connection's writing side.
+#[derive(Debug)]
+pub(crate) enum Encoder {
+    Append(AppendEncoder),
+    Message,
+}
+
+impl Encoder {
+    pub(crate) fn new(kind: Kind) -> Encoder {
+        match kind {
+            Kind::Append => Encoder::Append(AppendEncoder::default()),
+            Kind::Message => Encoder::Message,
+        }
+    }
+
+    pub(crate) fn encode(&mut self, message: &raftpb::Message, out: &mut BytesMut) {
+        match self {
+            Encoder::Append(encoder) => encoder.encode(message, out),
+            Encoder::Message => message::encode(message, out),
+        }
+    }
+
+    pub(crate) fn heartbeat(&self, out: &mut BytesMut) {
+        match self {
+            Encoder::Append(_) => append::heartbeat(out),
+            Encoder::Message => message::encode(&link_heartbeat(), out),
+        }
+    }
+}
+
+/// One connection's reading side.
+#[derive(Debug)]
+pub(crate) enum Decoder {
+    Append(AppendDecoder),
+    Message,
+}
+
+impl Decoder {
+    /// `local` and `remote` complete the appends whose frames leave them out.
+    pub(crate) fn new(kind: Kind, local: u64, remote: u64) -> Decoder {
+        match kind {
+            Kind::Append => Decoder::Append(AppendDecoder::new(local, remote)),
+            Kind::Message => Decoder::Message,
+        }
+    }
+
+    /// Takes the next frame out of the buffer once it is whole. After an error the stream is lost.
+    pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
+        match self {
+            Decoder::Append(decoder) => decoder.decode(input),
+            Decoder::Message => {
+                let message = message::decode(input, FRAME_BYTES_MAX)?;
+                Ok(message.map(|m| {
+                    if is_link_heartbeat(&m) { Frame::Heartbeat } else { Frame::Message(Box::new(m)) }
+                }))
+            }
+        }
+    }
+}
+
+pub(crate) use message::{decode as decode_message, encode as encode_message};
+
+fn link_heartbeat() -> raftpb::Message {
+    raftpb::Message { r#type: Some(MessageType::MsgHeartbeat as i32), ..raftpb::Message::default() }
+}
+
+fn is_link_heartbeat(message: &raftpb::Message) -> bool {
+    message.r#type() == MessageType::MsgHeartbeat && message.from() == 0 && message.to() == 0
+}
