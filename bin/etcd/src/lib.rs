@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod notation;
 mod notices;
 mod observe;
+mod peers;
 mod readers;
 mod rpc;
 pub mod server;

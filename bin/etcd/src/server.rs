@@ -299,7 +299,7 @@ impl Running {
         self.next_tick_ms += (behind + 1) * tick_ms;
         self.with_desk(now_ms, |edge, desk| edge.tick(desk));
         self.watch_leader(now_ms);
-        self.answer_peers();
+        self.ask_peers(now_ms);
         if now_ms >= self.next_purge_ms {
             self.next_purge_ms = now_ms + PURGE_INTERVAL_MS;
             let files = |n: u64| if n == 0 { usize::MAX } else { n as usize };
@@ -334,6 +334,7 @@ impl Running {
             self.stages.defragment();
         }
         self.answer_http(now_ms);
+        self.answer_peers(now_ms);
         Ok(())
     }
 
@@ -387,18 +388,35 @@ impl Running {
         self.web.probed(local, &self.metrics, &mut desk);
     }
 
-    fn answer_peers(&mut self) {
+    fn ask_peers(&mut self, now_ms: u64) {
         let mut events = Vec::new();
         if let Err(error) = self.peer_port.poll(Some(Duration::ZERO), &mut events) {
             crate::fault::die(&error);
         }
         for event in events {
             if let Event::Http { id, request } = event {
-                let response = self.web.peer(&request, &self.config, &self.metrics, &self.member);
-                self.peer_port.http_reply(id, response);
+                let mut desk = Desk {
+                    server: &mut self.server,
+                    member: &mut self.member,
+                    readers: &self.readers,
+                    out: &mut self.out,
+                    now_ms,
+                };
+                self.web.peer(id, &request, &self.config, &self.metrics, &mut self.edge, &mut desk);
             }
         }
+    }
+
+    /// Answers other members, and ends requests to them: there is no way to them yet.
+    fn answer_peers(&mut self, now_ms: u64) {
+        for (call, response) in self.edge.take_peer_answers() {
+            self.peer_port.http_reply(call, response);
+        }
         self.peer_port.flush();
+        for request in self.edge.take_requests() {
+            let failed = peer::RequestError::Failed("no connection to other members".to_owned());
+            self.with_desk(now_ms, |edge, desk| edge.answered(request.token, Err(failed), desk));
+        }
     }
 
     /// True when the process should end: a signal came and the open calls are through, or have had their time.
@@ -481,6 +499,8 @@ fn edge_config(config: &Config) -> EdgeConfig {
         txn_ops_max: config.limits.txn_ops_max,
         request_bytes_max: config.limits.request_bytes_max,
         request_timeout_ms: config.timing.request_timeout().as_millis() as u64,
+        heartbeat_ms: config.timing.heartbeat.as_millis() as u64,
+        strict_reconfig_check: config.cluster.strict_reconfig_check,
         progress_interval_ms: config.observe.progress_notify_interval.as_millis() as u64,
         quota_shown: match config.flags.int("quota-backend-bytes") {
             0 => 2 << 30,

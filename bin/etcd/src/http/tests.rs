@@ -68,6 +68,7 @@ impl World {
         let response = match handle(port, request, &self.facts(), &self.rules, &self.metrics) {
             Handled::Response(response) => response,
             Handled::Plan(plan) => plan.answer(&self.outcomes, &self.facts(), &self.metrics),
+            Handled::Ask(ask) => return format!("{ask:?}"),
         };
         let headers: String =
             response.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
