@@ -1,6 +1,6 @@
 //! The recorded scripts against our own server binary: `target/PROFILE/etcd` of this build, or `$QUORATE_ETCD`.
 //!
-//! `not_built/` holds the answers Go etcd gave to what is not built yet (auth, lock, membership changes): a script moves
+//! `not_built/` holds the answers Go etcd gave to what is not built yet (auth, lock): a script moves
 //! to `scripts/` with the part it is about.
 
 use e2e::{schema::Schema, script, session};
