@@ -7,6 +7,7 @@
 mod checks;
 mod clock;
 pub mod config;
+mod connected;
 mod fault;
 pub mod flags;
 pub mod http;

@@ -1,5 +1,5 @@
-//! The other members as the loop sees them: the transport and what it reports, who is connected since when, what
-//! release each runs.
+//! The other members as the loop sees them: the transport and what it reports, what release each runs, what each
+//! holds.
 //!
 //! It decides nothing: what arrives is handed to the loop, which hands it to the member and the edge.
 
@@ -44,7 +44,6 @@ pub struct Peers {
     cluster_id: String,
     /// The others and their URLs, as the transport was told.
     known: BTreeMap<u64, Vec<String>>,
-    active_since_ms: BTreeMap<u64, u64>,
     waiting: HashMap<u64, Purpose>,
     next_token: u64,
     versions: Inquiry<Version>,
@@ -134,7 +133,6 @@ impl Peers {
             own: settings.member_id,
             cluster_id: format!("{:x}", settings.cluster_id),
             known: BTreeMap::new(),
-            active_since_ms: BTreeMap::new(),
             waiting: HashMap::new(),
             next_token: 0,
             versions: Inquiry::new(0),
@@ -155,7 +153,6 @@ impl Peers {
         let gone: Vec<u64> = self.known.keys().copied().filter(|id| members.get(*id).is_none()).collect();
         for id in gone {
             self.known.remove(&id);
-            self.active_since_ms.remove(&id);
             self.transport.remove_peer(id);
         }
         self.transport.removed(members.removed().collect());
@@ -200,27 +197,14 @@ impl Peers {
         self.transport.respond(id, response);
     }
 
-    pub fn active(&mut self, id: u64, now_ms: u64) {
-        self.active_since_ms.entry(id).or_insert(now_ms);
-    }
-
-    pub fn inactive(&mut self, id: u64) {
-        self.active_since_ms.remove(&id);
-    }
-
-    /// Since when a peer has been connected; `None`: it is not.
-    pub fn active_since_ms(&self, id: u64) -> Option<u64> {
-        self.active_since_ms.get(&id).copied()
-    }
-
     pub fn totals(&self) -> peer::Totals {
         self.transport.totals()
     }
 
     /// True once, when enough peers were connected soon after the start: an election need not wait its full time.
-    pub fn may_advance_ticks(&mut self, now_ms: u64) -> bool {
+    pub fn may_advance_ticks(&mut self, active: usize, now_ms: u64) -> bool {
         let Some(until_ms) = self.tick_advance_until_ms else { return false };
-        let enough = self.active_since_ms.len() >= TICK_ADVANCE_PEERS;
+        let enough = active >= TICK_ADVANCE_PEERS;
         if enough || now_ms >= until_ms {
             self.tick_advance_until_ms = None;
         }
@@ -265,9 +249,9 @@ impl Peers {
         }
     }
 
-    /// A request of the edge's; the answer comes with this tag.
-    pub fn request_for_edge(&mut self, tag: u64, request: Request) {
-        self.request(Purpose::Edge { tag }, request);
+    /// A request of the edge's; the answer comes with the token as its tag.
+    pub fn request_for_edge(&mut self, request: Request) {
+        self.request(Purpose::Edge { tag: request.token }, request);
     }
 
     fn request(&mut self, purpose: Purpose, request: Request) {

@@ -349,7 +349,8 @@ impl Running {
         self.with_desk(now_ms, |edge, desk| edge.tick(desk));
         self.watch_leader(now_ms);
         self.with_checks(|checks, means| checks.tick(now_ms, means));
-        if self.peers.may_advance_ticks(now_ms) && self.member.consensus().standing().leader == 0 {
+        let active = self.edge.connected_mut().active_count();
+        if self.peers.may_advance_ticks(active, now_ms) && self.member.consensus().standing().leader == 0 {
             for _ in 2..self.config.timing.election_ticks {
                 self.member.tick();
             }
@@ -389,6 +390,7 @@ impl Running {
             self.stages.defragment();
         }
         self.answer_http(now_ms);
+        self.answer_peers();
         Ok(())
     }
 
@@ -482,20 +484,39 @@ impl Running {
                     self.metrics.peer_round_trip.with([&format!("{id:x}")]).observe_time(smoothed);
                 }
                 peer::Event::Removed => drop(self.removed_at_ms.get_or_insert(now_ms)),
-                peer::Event::Active(id) => self.peers.active(id, now_ms),
-                peer::Event::Inactive { id, .. } => self.peers.inactive(id),
+                peer::Event::Active(id) => self.edge.connected_mut().active(id, now_ms),
+                peer::Event::Inactive { id, .. } => self.edge.connected_mut().inactive(id),
                 peer::Event::Http { id, request } => {
-                    let response = self.web.peer(&request, &self.config, &self.metrics, &self.member);
-                    self.peers.respond(id, response);
+                    let mut desk = Desk {
+                        server: &mut self.server,
+                        member: &mut self.member,
+                        readers: &self.readers,
+                        out: &mut self.out,
+                        now_ms,
+                    };
+                    self.web.peer(id, &request, &self.config, &self.metrics, &mut self.edge, &mut desk);
                 }
                 peer::Event::Response { token, result } => match self.peers.answered(token, result) {
                     Answered::Versions(versions) => self.member.versions_known(versions),
                     Answered::Hashes(hashes) => {
                         self.with_checks(|checks, means| checks.peers_hashed(hashes, means));
                     }
-                    Answered::Edge { .. } | Answered::Nothing => {}
+                    Answered::Edge { tag, result } => {
+                        self.with_desk(now_ms, |edge, desk| edge.answered(tag, result, desk));
+                    }
+                    Answered::Nothing => {}
                 },
             }
+        }
+    }
+
+    /// Answers other members, and asks them what the edge wants to know.
+    fn answer_peers(&mut self) {
+        for (id, response) in self.edge.take_peer_answers() {
+            self.peers.respond(id, response);
+        }
+        for request in self.edge.take_requests() {
+            self.peers.request_for_edge(request);
         }
     }
 
@@ -527,8 +548,7 @@ impl Running {
         }
         let drained = self.server.drain() && self.edge.is_idle();
         let Some(stop) = &mut self.stop else { return false };
-        let peers = &self.peers;
-        stop.is_over(drained, &mut self.member, |id| peers.active_since_ms(id), now_ms)
+        stop.is_over(drained, &mut self.member, self.edge.connected_mut(), now_ms)
     }
 
     /// Makes the backend durable and ends the stages.
@@ -587,6 +607,8 @@ fn edge_config(config: &Config) -> EdgeConfig {
         txn_ops_max: config.limits.txn_ops_max,
         request_bytes_max: config.limits.request_bytes_max,
         request_timeout_ms: config.timing.request_timeout().as_millis() as u64,
+        heartbeat_ms: config.timing.heartbeat.as_millis() as u64,
+        strict_reconfig_check: config.cluster.strict_reconfig_check,
         progress_interval_ms: config.observe.progress_notify_interval.as_millis() as u64,
         quota_shown: match config.flags.int("quota-backend-bytes") {
             0 => 2 << 30,

@@ -1,6 +1,7 @@
 //! Stopping: who asked for it, the open calls that are let through, leadership handed on. Decides only when the
 //! process may end.
 
+use crate::connected::Connected;
 use member::{Member, raft::Role};
 
 /// Why the server stops.
@@ -31,12 +32,12 @@ impl Stop {
         Stop { since_ms: now_ms, limit_ms, handover: None }
     }
 
-    /// True when the process should end. `drained`: no call is open. `connected`: since when a peer is connected.
+    /// True when the process should end. `drained`: no call is open.
     pub fn is_over(
         &mut self,
         drained: bool,
         member: &mut Member,
-        connected: impl Fn(u64) -> Option<u64>,
+        connected: &Connected,
         now_ms: u64,
     ) -> bool {
         if !drained && now_ms - self.since_ms < self.limit_ms {
@@ -75,7 +76,7 @@ impl Stop {
 }
 
 /// Leadership goes to the voter that has been connected for the longest time.
-fn hand_over(member: &mut Member, connected: impl Fn(u64) -> Option<u64>, now_ms: u64) -> Handover {
+fn hand_over(member: &mut Member, connected: &Connected, now_ms: u64) -> Handover {
     let own = member.settings().member_id;
     if member.consensus().standing().role != Role::Leader {
         log::info!(
@@ -93,8 +94,7 @@ fn hand_over(member: &mut Member, connected: impl Fn(u64) -> Option<u64>, now_ms
         );
         return Handover::Over;
     }
-    let longest = others.iter().filter_map(|id| Some((connected(*id)?, *id))).min();
-    let Some((_, to)) = longest else {
+    let Some(to) = connected.longest_active(&others) else {
         log::warn!("local-member-id":% = format!("{own:x}"), error = "etcdserver: unhealthy cluster"; "leadership transfer failed");
         return Handover::Over;
     };

@@ -7,9 +7,9 @@ use crate::{
     http::{self, Facts, Handled, Outcomes, Plan, Port, Progress, RaftStatus},
     metrics::Metrics,
     observe,
-    rpc::{Desk, Edge, Probe},
+    rpc::{Desk, Edge, PeerCall, Probe},
 };
-use ::rpc::{CallId, HttpRequest, HttpResponse};
+use ::rpc::{CallId, HttpRequest};
 use member::{Member, raft::Role};
 use proto::etcdserverpb::AlarmType;
 use std::collections::HashMap;
@@ -47,22 +47,26 @@ impl Web {
                 edge.probe(call, !plan.needs_linearizable(), desk);
                 self.plans.insert(call, plan);
             }
+            Handled::Ask(_) => unreachable!("members ask on the peer port"),
         }
     }
 
-    /// A request on the peer port. None of them needs a read.
+    /// A request on the peer port; the edge has the response, now or later.
     pub fn peer(
         &self,
+        call: PeerCall,
         request: &HttpRequest,
         config: &Config,
         metrics: &Metrics,
-        member: &Member,
-    ) -> HttpResponse {
-        let handled = with_facts(member, &self.arguments, |facts| {
+        edge: &mut Edge,
+        desk: &mut Desk<'_>,
+    ) {
+        let handled = with_facts(desk.member, &self.arguments, |facts| {
             http::handle(Port::Peer, request, facts, &config.http, metrics)
         });
         match handled {
-            Handled::Response(response) => response,
+            Handled::Response(response) => edge.answer_peer(call, response),
+            Handled::Ask(ask) => edge.peer_ask(call, ask, desk),
             Handled::Plan(_) => unreachable!("health checks are not served on the peer port"),
         }
     }

@@ -230,6 +230,11 @@ impl Consensus {
         self.changes.retain(|change| !gone(change.id()));
     }
 
+    /// Request IDs of what has not been handed to raft, for want of a leader.
+    pub fn unproposed(&self) -> impl Iterator<Item = u64> {
+        self.proposals.iter().map(|(id, _)| *id).chain(self.changes.iter().map(|change| change.id()))
+    }
+
     pub fn is_leader(&self) -> bool {
         self.standing().role == Role::Leader
     }

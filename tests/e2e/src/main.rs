@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const HELP: &str = "\
-e2e --server ETCD [--server ETCD ...] [--other ETCD] [--etcdutl ETCDUTL] [--rewrite] [--port P] [--dir D] [SCRIPT ...]
+e2e --server ETCD [--server ETCD ...] [--server-flag FLAG ...] [--other ETCD] [--etcdutl ETCDUTL] [--rewrite] [--port P]
+    [--dir D] [SCRIPT ...]
 
 Runs tests/e2e/scripts (or SCRIPTs) against each server and compares with the recorded answers.
+--server-flag is for the servers and not for the other.
 --other goes on with the data in scripts that `switch` or `restore`.
 --rewrite records the answers of the server anew; only right with Go etcd of the release we follow.
 ";
@@ -18,6 +20,7 @@ const SHOWN_MAX: usize = 20;
 
 struct Arguments {
     servers: Vec<PathBuf>,
+    server_flags: Vec<String>,
     other: Option<PathBuf>,
     etcdutl: Option<PathBuf>,
     rewrite: bool,
@@ -72,6 +75,7 @@ async fn compare(
         etcdutl: arguments.etcdutl.as_deref(),
         data: &data,
         port: arguments.port,
+        flags: &arguments.server_flags,
     };
     let answers = session::run(&script, schema, &place).await?;
     if arguments.rewrite {
@@ -97,6 +101,7 @@ async fn compare(
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut parsed = Arguments {
         servers: Vec::new(),
+        server_flags: Vec::new(),
         other: None,
         etcdutl: None,
         rewrite: false,
@@ -108,6 +113,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
         let mut value = || arguments.next().ok_or_else(|| format!("{name} without a value"));
         match name.as_str() {
             "--server" => parsed.servers.push(value()?.into()),
+            "--server-flag" => parsed.server_flags.push(value()?),
             "--other" => parsed.other = Some(value()?.into()),
             "--etcdutl" => parsed.etcdutl = Some(value()?.into()),
             "--rewrite" => parsed.rewrite = true,

@@ -13,6 +13,7 @@
 //! - `times N CALL`: N times, `%d` in it counts from 0; only the last answer is shown.
 //! - `quiet CALL`: a call that must succeed; its answer is not shown.
 //! - `let NAME PATH CALL`: keeps a field of the answer (`header.member_id`) for `$NAME` in later steps.
+//! - `pick PATH CALL`: shows one field of the answer alone.
 //! - `until PATH NUMBER CALL`: repeats the call until the field has that value; its answers are not shown.
 //! - `raw PATH HEX`: a call with any path and body.
 //! - `open NAME CALL`, `send NAME REQUEST`, `recv NAME [N]`: streams, and calls that do not answer at once.

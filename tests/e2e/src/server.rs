@@ -47,6 +47,11 @@ impl Server {
         &self.data
     }
 
+    /// The flags from the next start on.
+    pub fn set_flags(&mut self, flags: Vec<String>) {
+        self.flags = flags;
+    }
+
     /// Ends the process with `signal` and starts `binary`, or itself, on its data again.
     pub fn restart(&mut self, signal: Signal, binary: Option<&Path>) -> io::Result<()> {
         self.end(signal)?;

@@ -68,10 +68,21 @@ pub struct Place<'a> {
     pub data: &'a Path,
     /// Client port; the peer port is the next one.
     pub port: u16,
+    /// Flags of `binary` alone, besides the script's.
+    pub flags: &'a [String],
+}
+
+impl Place<'_> {
+    /// The flags of a binary: the first one, or the other.
+    fn flags_of(&self, other: bool, script: &Script) -> Vec<String> {
+        let own = if other && self.other.is_some() { &[] } else { self.flags };
+        script.flags.iter().chain(own).cloned().collect()
+    }
 }
 
 struct Session<'a> {
     schema: &'a Schema,
+    script: &'a Script,
     place: &'a Place<'a>,
     /// The other binary runs.
     switched: bool,
@@ -90,13 +101,14 @@ struct Call {
 
 /// Runs all steps on a fresh server; one text for each.
 pub async fn run(script: &Script, schema: &Schema, place: &Place<'_>) -> Result<Vec<String>, Failure> {
+    let flags = place.flags_of(false, script);
     let mut server =
-        Server::start(place.binary, &script.flags, place.data, place.port).map_err(|e| e.to_string())?;
+        Server::start(place.binary, &flags, place.data, place.port).map_err(|e| e.to_string())?;
     let channel = ready(&mut server).await?;
     let texts = vec![(server.client_url(), "CLIENT_URL"), (server.peer_url(), "PEER_URL")];
     let known = Known { texts, kept: BTreeMap::new() };
-    let mut session =
-        Session { schema, place, server, channel, known, streams: BTreeMap::new(), switched: false };
+    let streams = BTreeMap::new();
+    let mut session = Session { schema, script, place, server, channel, known, streams, switched: false };
     let mut answers = Vec::with_capacity(script.steps.len());
     let mut failures = 0;
     for step in &script.steps {
@@ -154,6 +166,7 @@ impl<'a> Session<'a> {
             "times" => self.times(rest).await,
             "until" => self.until(rest).await,
             "let" => self.keep(rest).await,
+            "pick" => self.pick(rest).await,
             "raw" => self.raw(rest).await,
             "open" => self.open(rest),
             "send" => self.send(rest).await,
@@ -276,6 +289,12 @@ impl<'a> Session<'a> {
         };
         self.known.kept.insert(name.to_owned(), kept);
         self.show(&method, &body)
+    }
+
+    async fn pick(&self, rest: &str) -> Result<String, Failure> {
+        let (field, text) = rest.split_once(' ').ok_or("pick PATH CALL")?;
+        let (_, _, value) = self.field(field, text).await?;
+        Ok(format!("{value}\n"))
     }
 
     /// Calls, and takes a field from the answer.
@@ -407,9 +426,10 @@ impl<'a> Session<'a> {
         Ok(String::new())
     }
 
-    /// Which binary `switch` starts.
+    /// Which binary `switch` starts; the server has its flags from now on.
     fn next_binary(&mut self) -> &'a Path {
         self.switched = !self.switched;
+        self.server.set_flags(self.place.flags_of(self.switched, self.script));
         if self.switched { self.place.other.unwrap_or(self.place.binary) } else { self.place.binary }
     }
 
@@ -417,6 +437,7 @@ impl<'a> Session<'a> {
     async fn refused(&mut self) -> Result<String, Failure> {
         self.streams.clear();
         let other = self.place.other.ok_or("refused needs --other")?;
+        self.server.set_flags(self.place.flags_of(true, self.script));
         self.server.restart(Signal::SIGTERM, Some(other)).map_err(|e| e.to_string())?;
         let begun = Instant::now();
         let ended = loop {
@@ -426,6 +447,7 @@ impl<'a> Session<'a> {
                 None => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         };
+        self.server.set_flags(self.place.flags_of(false, self.script));
         self.restart(Signal::SIGTERM, Some(self.place.binary)).await?;
         if ended.success() {
             Err("the other binary ended without failure".into())

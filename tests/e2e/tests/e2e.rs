@@ -1,6 +1,6 @@
 //! The recorded scripts against our own server binary: `target/PROFILE/etcd` of this build, or `$QUORATE_ETCD`.
 //!
-//! `not_built/` holds the answers Go etcd gave to what is not built yet (auth, lock, membership changes): a script moves
+//! `not_built/` holds the answers Go etcd gave to what is not built yet (auth, lock): a script moves
 //! to `scripts/` with the part it is about.
 
 use e2e::{schema::Schema, script, session};
@@ -31,7 +31,14 @@ fn answers_are_the_recorded_ones() {
         let name = path.file_stem().unwrap();
         let script = script::parse(&std::fs::read_to_string(&path).unwrap());
         let data = data.join(name);
-        let place = session::Place { binary: &binary, other: None, etcdutl: None, data: &data, port: PORT };
+        let place = session::Place {
+            binary: &binary,
+            other: None,
+            etcdutl: None,
+            data: &data,
+            port: PORT,
+            flags: &[],
+        };
         let run = session::run(&script, &schema, &place);
         let answers = runtime.block_on(run).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for (step, answer) in script.steps.iter().zip(answers) {

@@ -1,8 +1,14 @@
 //! `--initial-cluster`: which members a cluster is founded with.
 
 use super::Cluster;
-use crate::url::{Url, parse_urls};
-use std::{collections::BTreeMap, fmt};
+use crate::{
+    notation::quote,
+    url::{Url, parse_urls},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Member names and their peer URLs, those of one name sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +25,31 @@ impl InitialMembers {
         }
         members.values_mut().for_each(|urls| urls.sort());
         Ok(InitialMembers(members))
+    }
+
+    /// The peer URLs of a member. The errors here are those of etcd's start.
+    pub fn urls_of(&self, name: &str) -> Result<&[Url], String> {
+        let urls = self.0.get(name).map(Vec::as_slice);
+        urls.ok_or_else(|| {
+            format!("couldn't find local name {} in the initial cluster configuration", quote(name))
+        })
+    }
+
+    /// The peer URLs of all members but one, sorted.
+    pub fn urls_without(&self, name: &str) -> Vec<String> {
+        let others = self.0.iter().filter(|(other, _)| *other != name).flat_map(|(_, urls)| urls);
+        let mut urls: Vec<String> = others.map(Url::to_string).collect();
+        urls.sort();
+        urls
+    }
+
+    /// No URL may belong to two members.
+    pub fn check_duplicates(&self) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        if self.0.values().flatten().all(|url| seen.insert(url)) {
+            return Ok(());
+        }
+        Err(format!("initial cluster {self} has duplicate url"))
     }
 }
 

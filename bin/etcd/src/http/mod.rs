@@ -7,7 +7,7 @@
 
 mod health;
 mod path;
-mod peer;
+pub mod peer;
 pub mod response;
 mod vars;
 mod wrapper;
@@ -59,6 +59,8 @@ pub enum Handled {
     Response(HttpResponse),
     /// A response depends on reads: make them, then call [`Plan::answer`].
     Plan(Plan),
+    /// A request of another member that the member itself has to answer.
+    Ask(peer::Ask),
 }
 
 /// Answers a request, or says what must be read first. Logs what etcd logs and counts health checks and scrapes.
@@ -82,6 +84,7 @@ pub fn handle(
     match route(port, request, facts, metrics) {
         Handled::Response(response) => Handled::Response(response::with_headers(response, added)),
         Handled::Plan(plan) => Handled::Plan(plan.with_headers(added)),
+        Handled::Ask(ask) => Handled::Ask(ask),
     }
 }
 
@@ -96,9 +99,8 @@ fn route(port: Port, request: &HttpRequest, facts: &Facts<'_>, metrics: &Metrics
         "/metrics" if !peer => scrape(metrics),
         "/version" if client || peer => get(request, || versions(facts)),
         "/debug/vars" if client => get(request, || vars::variables(facts)),
-        "/members" if peer => get(request, || peer::members(facts)),
         _ if !peer => return health::checks(request, facts, metrics),
-        _ => not_found(),
+        path => return peer::route(path, request, facts).unwrap_or_else(|| Handled::Response(not_found())),
     })
 }
 

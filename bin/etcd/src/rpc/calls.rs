@@ -3,42 +3,56 @@
 //! Invariant: a call is in one map, once. Whoever is gone stays until the result comes or the deadline passes; the
 //! RPC server ignores an answer to it.
 
-use super::Desk;
+use super::{
+    Desk,
+    asker::{Asker, PeerCall},
+};
 use ::rpc::CallId;
-use proto::etcdserverpb::{RangeRequest, TxnRequest};
+use proto::etcdserverpb::{RangeRequest, TxnRequest, downgrade_request::DowngradeAction};
 use rustc_hash::FxHashMap;
+use state::Version;
 use std::{cmp::Reverse, collections::BinaryHeap, collections::VecDeque};
 
 /// When to give up. Milliseconds of the loop's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
-    /// The server's request timeout.
+    /// The server's request timeout; `u64::MAX` for none.
     pub own_ms: u64,
     /// The client's deadline, if it sent one.
     pub client_ms: Option<u64>,
 }
 
-/// Why a waiting call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waited {
-    ClientDeadline,
-    Proposal,
-    Read,
+impl Deadline {
+    /// The client's alone: a call without one waits as long as it is open.
+    pub fn of_client(self) -> Deadline {
+        Deadline { own_ms: u64::MAX, ..self }
+    }
 }
 
 /// How a proposal's result is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// A unary response.
+    /// The response the state machine gave.
     Unary,
+    /// The members, and the one of this ID that was added.
+    MemberAdd(u64),
+    MemberRemove,
+    MemberUpdate,
+    /// To a client, or to another member.
+    MemberPromote,
+    /// The cluster version. A cancellation never fails.
+    Downgrade(DowngradeAction),
     /// A lease checkpoint was cleared for a keep-alive, which now goes on by itself.
     KeepAlive,
+    /// The same for a keep-alive of this lease that another member has sent on.
+    KeepAliveFor(i64),
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Proposal {
-    pub call: CallId,
+    pub asker: Asker,
     pub answer: Answer,
+    pub since_ms: u64,
 }
 
 /// What a read does once it may.
@@ -48,8 +62,20 @@ pub enum Read {
     RangeStream(RangeRequest),
     Txn(TxnRequest),
     MemberList,
+    Downgrade(DowngradeAction, Version),
+    /// The first keep-alive of a stream: the leader had to see that it still is one.
+    KeepAlive,
+    /// Another member asks whether a downgrade is under way.
+    DowngradeEnabled,
     /// An HTTP health check: nothing is returned but that it worked.
     Probe,
+}
+
+/// A call that has waited too long.
+#[derive(Debug)]
+pub enum Expired {
+    Proposal { id: u64, proposal: Proposal, by_client: bool },
+    Read { asker: Asker, read: Read, by_client: bool },
 }
 
 /// An HTTP health check's outcome.
@@ -68,7 +94,9 @@ struct Timers {
 
 impl Timers {
     fn add(&mut self, key: u64, deadline: Deadline) {
-        self.own.push_back((deadline.own_ms, key));
+        if deadline.own_ms != u64::MAX {
+            self.own.push_back((deadline.own_ms, key));
+        }
         if let Some(at) = deadline.client_ms.filter(|at| *at < deadline.own_ms) {
             self.client.push(Reverse((at, key)));
         }
@@ -99,32 +127,52 @@ impl Timers {
 #[derive(Debug, Default)]
 pub struct Calls {
     proposals: FxHashMap<u64, Proposal>,
+    /// Proposals without a deadline of the server's.
+    unbounded: FxHashMap<CallId, u64>,
     proposal_timers: Timers,
-    reads: FxHashMap<u64, (CallId, Read)>,
+    reads: FxHashMap<u64, (Asker, Read)>,
     read_timers: Timers,
     next_token: u64,
     probes: Vec<Probe>,
 }
 
 impl Calls {
-    pub fn add_proposal(&mut self, request_id: u64, call: CallId, answer: Answer, deadline: Deadline) {
-        self.proposals.insert(request_id, Proposal { call, answer });
-        self.proposal_timers.add(request_id, deadline);
+    pub fn add_proposal(&mut self, request_id: u64, asker: Asker, answer: Answer, by: Deadline, now_ms: u64) {
+        if let (Asker::Client(call), u64::MAX) = (asker, by.own_ms) {
+            self.unbounded.insert(call, request_id);
+        }
+        self.proposals.insert(request_id, Proposal { asker, answer, since_ms: now_ms });
+        self.proposal_timers.add(request_id, by);
     }
 
     pub fn take_proposal(&mut self, request_id: u64) -> Option<Proposal> {
-        self.proposals.remove(&request_id)
+        let proposal = self.proposals.remove(&request_id)?;
+        if let Asker::Client(call) = proposal.asker
+            && !self.unbounded.is_empty()
+        {
+            self.unbounded.remove(&call);
+        }
+        Some(proposal)
     }
 
     /// Puts a read into the next round.
     pub fn add_read(&mut self, call: CallId, read: Read, deadline: Deadline, desk: &mut Desk<'_>) {
+        self.add_read_of(Asker::Client(call), read, deadline, desk);
+    }
+
+    fn add_read_of(&mut self, call: Asker, read: Read, deadline: Deadline, desk: &mut Desk<'_>) {
         self.next_token += 1;
         self.reads.insert(self.next_token, (call, read));
         self.read_timers.add(self.next_token, deadline);
         desk.member.read(self.next_token);
     }
 
-    pub fn take_read(&mut self, token: u64) -> Option<(CallId, Read)> {
+    /// Another member's question whether a downgrade is under way.
+    pub fn add_downgrade_enabled(&mut self, call: PeerCall, by: Deadline, desk: &mut Desk<'_>) {
+        self.add_read_of(Asker::Peer(call), Read::DowngradeEnabled, by, desk);
+    }
+
+    pub fn take_read(&mut self, token: u64) -> Option<(Asker, Read)> {
         self.reads.remove(&token)
     }
 
@@ -157,24 +205,24 @@ impl Calls {
         std::mem::take(&mut self.probes)
     }
 
-    /// Calls whose deadline has passed; they are no longer waited for. Probes end through [`Calls::take_probes`].
-    pub fn expired(&mut self, now_ms: u64) -> Vec<(Option<CallId>, Waited)> {
+    /// A call without a deadline is not waited for once it has gone; the others are, until their deadline.
+    pub fn gone(&mut self, id: CallId) {
+        if let Some(request_id) = self.unbounded.remove(&id) {
+            self.proposals.remove(&request_id);
+        }
+    }
+
+    /// Calls whose deadline has passed; they are no longer waited for.
+    pub fn expired(&mut self, now_ms: u64) -> Vec<Expired> {
         let mut ended = Vec::new();
         while let Some((id, by_client)) = self.proposal_timers.due(now_ms) {
             if let Some(proposal) = self.proposals.remove(&id) {
-                let call = (proposal.answer == Answer::Unary).then_some(proposal.call);
-                ended.push((call, if by_client { Waited::ClientDeadline } else { Waited::Proposal }));
+                ended.push(Expired::Proposal { id, proposal, by_client });
             }
         }
         while let Some((token, by_client)) = self.read_timers.due(now_ms) {
-            match self.reads.remove(&token) {
-                Some((call, Read::Probe)) => {
-                    self.end_probe(call, Err("etcdserver: request timed out".to_owned()))
-                }
-                Some((call, _)) => {
-                    ended.push((Some(call), if by_client { Waited::ClientDeadline } else { Waited::Read }));
-                }
-                None => {}
+            if let Some((asker, read)) = self.reads.remove(&token) {
+                ended.push(Expired::Read { asker, read, by_client });
             }
         }
         let (proposals, reads) = (&self.proposals, &self.reads);

@@ -2,6 +2,7 @@
 
 use super::{
     Desk, Edge,
+    asker::Asker,
     calls::{Answer, Deadline, Read},
     decode, headers, status,
 };
@@ -80,7 +81,7 @@ impl Edge {
     ) -> Result<(), Status> {
         let request: pb::CompactionRequest = decode(body)?;
         // A client that waits for the physical work waits as long as that takes.
-        let by = if request.physical { Deadline { own_ms: u64::MAX, client_ms: by.client_ms } } else { by };
+        let by = if request.physical { by.of_client() } else { by };
         self.propose(id, Payload::Compaction(&request), by, desk)
     }
 
@@ -93,7 +94,7 @@ impl Edge {
         desk: &mut Desk<'_>,
     ) -> Result<(), Status> {
         let request_id = desk.member.propose(payload).map_err(status::of_refused)?;
-        self.calls.add_proposal(request_id, id, Answer::Unary, by);
+        self.calls.add_proposal(request_id, Asker::Client(id), Answer::Unary, by, desk.now_ms);
         Ok(())
     }
 

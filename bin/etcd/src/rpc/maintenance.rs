@@ -1,13 +1,18 @@
 //! Maintenance: status, alarms, hashes, backups and defragmentation.
 
-use super::{Desk, Edge, calls::Deadline, decode, decode_for_stream, headers, status};
+use super::{
+    Desk, Edge,
+    asker::{Asker, PeerCall},
+    calls::Deadline,
+    decode, decode_for_stream, headers, status,
+};
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use member::{
     proposal::Payload,
     reader::{Chunk, ImageReader, ReadJob},
 };
-use mvcc::{HashJob, HashKv};
+use mvcc::{HashJob, HashKv, HashWork};
 use prost::Message;
 use proto::etcdserverpb as pb;
 use std::collections::HashMap;
@@ -22,18 +27,28 @@ enum AfterCommit {
     Backup,
 }
 
-#[derive(Debug)]
+/// What a reader thread works at, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Away {
-    Hash,
-    HashKv,
-    Backup,
+    Hash(CallId),
+    HashKv(Asker),
+    Backup(CallId),
+}
+
+impl Away {
+    fn is_of(self, id: CallId) -> bool {
+        match self {
+            Away::Hash(call) | Away::Backup(call) => call == id,
+            Away::HashKv(asker) => asker == Asker::Client(id),
+        }
+    }
 }
 
 /// Calls that wait for a commit, a reader thread or a slow client.
 #[derive(Debug, Default)]
 pub struct Jobs {
     after_commit: Vec<(u64, CallId, AfterCommit)>,
-    away: HashMap<u64, (CallId, Away)>,
+    away: HashMap<u64, Away>,
     backups: Vec<(CallId, Box<ImageReader>, String)>,
     versions: HashMap<CallId, String>,
     defragments: Vec<CallId>,
@@ -52,13 +67,13 @@ impl Jobs {
     pub fn gone(&mut self, id: CallId) {
         self.after_commit.retain(|(_, call, _)| *call != id);
         self.backups.retain(|(call, _, _)| *call != id);
-        self.away.retain(|_, (call, _)| *call != id);
+        self.away.retain(|_, what| !what.is_of(id));
         self.versions.remove(&id);
     }
 
-    fn send_away(&mut self, id: CallId, what: Away, job: impl FnOnce(u64) -> ReadJob, desk: &mut Desk<'_>) {
+    fn send_away(&mut self, what: Away, job: impl FnOnce(u64) -> ReadJob, desk: &mut Desk<'_>) {
         self.next_tag += 1;
-        self.away.insert(self.next_tag, (id, what));
+        self.away.insert(self.next_tag, what);
         desk.readers.submit(job(self.next_tag));
     }
 
@@ -72,7 +87,7 @@ impl Jobs {
             match what {
                 AfterCommit::Hash => {
                     let root = desk.member.state().root().clone();
-                    self.send_away(id, Away::Hash, |tag| ReadJob::Hash { tag, root }, desk);
+                    self.send_away(Away::Hash(id), |tag| ReadJob::Hash { tag, root }, desk);
                 }
                 AfterCommit::Backup => self.begin_backup(id, desk),
             }
@@ -83,7 +98,7 @@ impl Jobs {
         self.backups = waiting;
         for (id, image, version) in ready {
             self.versions.insert(id, version);
-            self.send_away(id, Away::Backup, |tag| ReadJob::Image { tag, image }, desk);
+            self.send_away(Away::Backup(id), |tag| ReadJob::Image { tag, image }, desk);
         }
     }
 
@@ -185,21 +200,30 @@ impl Edge {
         match desk.member.state_mut().hash_kv(request.revision) {
             Ok(HashJob::Done(hash)) => send_hash_kv(id, hash, desk),
             Ok(HashJob::Work(work)) => {
-                self.maintenance.send_away(id, Away::HashKv, |tag| ReadJob::HashKv { tag, work }, desk);
+                let what = Away::HashKv(Asker::Client(id));
+                self.maintenance.send_away(what, |tag| ReadJob::HashKv { tag, work }, desk);
             }
             Err(reject) => return Err(status::of_reject(&reject)),
         }
         Ok(())
     }
 
+    /// The same for another member.
+    pub(super) fn hash_kv_for(&mut self, call: PeerCall, work: HashWork, desk: &mut Desk<'_>) {
+        let what = Away::HashKv(Asker::Peer(call));
+        self.maintenance.send_away(what, |tag| ReadJob::HashKv { tag, work }, desk);
+    }
+
     pub fn hashed_kv(&mut self, tag: u64, hash: HashKv, desk: &mut Desk<'_>) {
-        if let Some((id, Away::HashKv)) = self.maintenance.away.remove(&tag) {
-            send_hash_kv(id, hash, desk);
+        match self.maintenance.away.remove(&tag) {
+            Some(Away::HashKv(Asker::Client(id))) => send_hash_kv(id, hash, desk),
+            Some(Away::HashKv(Asker::Peer(call))) => self.hashed_for(call, hash, desk),
+            _ => {}
         }
     }
 
     pub fn hashed(&mut self, tag: u64, hash: u32, desk: &mut Desk<'_>) {
-        if let Some((id, Away::Hash)) = self.maintenance.away.remove(&tag) {
+        if let Some(Away::Hash(id)) = self.maintenance.away.remove(&tag) {
             let response = pb::HashResponse { header: headers::current(desk.member), hash };
             desk.server.reply(id, |out| response.encode(out).expect("BytesMut grows"));
         }
@@ -207,7 +231,7 @@ impl Edge {
 
     /// Chunks of a backup were read: send them, and go on when the client has room.
     pub fn imaged(&mut self, tag: u64, image: Box<ImageReader>, chunks: Vec<Chunk>, desk: &mut Desk<'_>) {
-        let Some((id, Away::Backup)) = self.maintenance.away.remove(&tag) else { return };
+        let Some(Away::Backup(id)) = self.maintenance.away.remove(&tag) else { return };
         let version = self.maintenance.versions.remove(&id).unwrap_or_default();
         for chunk in chunks {
             let response = pb::SnapshotResponse {

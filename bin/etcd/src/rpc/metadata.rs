@@ -26,3 +26,9 @@ pub fn check(metadata: &Metadata, member: &Member) -> Result<(), Status> {
     }
     Ok(())
 }
+
+/// The authentication token, as the call sent it.
+pub fn token(metadata: &Metadata) -> Option<String> {
+    let value = first(metadata, "token").or_else(|| first(metadata, "authorization"))?;
+    String::from_utf8(value.to_vec()).ok()
+}

@@ -3,26 +3,37 @@
 //! It never decides anything about the state. A request is a slot in one of the maps here (no task, no channel); a
 //! commit batch is answered as a batch. Start at [`Edge`].
 
+mod applied;
+mod asker;
 mod calls;
 mod cluster;
+mod downgrade;
+mod forward;
 mod headers;
 mod health;
+mod keepalive;
 mod kv;
+mod leader;
+mod leadership;
 mod lease;
 mod maintenance;
 mod metadata;
 mod methods;
+mod peer;
+mod promotion;
 mod range;
+mod reads;
 mod replies;
 mod status;
 mod watch;
 
+pub use asker::PeerCall;
 pub use calls::Probe;
 pub use methods::table;
 
 use self::{calls::Calls, methods::Route, range::Ranges};
-use crate::readers::Readers;
-use ::rpc::{CallId, Event, HttpRequest, Metadata, Server, Status};
+use crate::{connected::Connected, readers::Readers};
+use ::rpc::{CallId, Event, HttpRequest, HttpResponse, Metadata, Server, Status};
 use bytes::Bytes;
 use member::{Member, Outputs};
 use prost::Message;
@@ -36,6 +47,8 @@ pub struct EdgeConfig {
     pub txn_ops_max: usize,
     pub request_bytes_max: usize,
     pub request_timeout_ms: u64,
+    pub heartbeat_ms: u64,
+    pub strict_reconfig_check: bool,
     pub progress_interval_ms: u64,
     /// What `Status` reports; negative and zero as etcd shows them.
     pub quota_shown: i64,
@@ -59,8 +72,17 @@ pub struct Edge {
     calls: Calls,
     ranges: Ranges,
     watches: watch::Watches,
-    keepalives: lease::KeepAlives,
+    keepalives: keepalive::KeepAlives,
     maintenance: maintenance::Jobs,
+    applied_waits: applied::AppliedWaits,
+    forwards: forward::Forwards,
+    moves: Vec<leadership::Move>,
+    connected: Connected,
+    peer_answers: Vec<(PeerCall, HttpResponse)>,
+    last_tick_ms: u64,
+    /// When this member became leader, if it did.
+    elected_ms: Option<u64>,
+    leads: bool,
 }
 
 impl Edge {
@@ -70,8 +92,16 @@ impl Edge {
             config,
             calls: Calls::default(),
             ranges: Ranges::default(),
-            keepalives: lease::KeepAlives::default(),
+            keepalives: keepalive::KeepAlives::default(),
             maintenance: maintenance::Jobs::default(),
+            applied_waits: applied::AppliedWaits::default(),
+            forwards: forward::Forwards::default(),
+            moves: Vec::new(),
+            connected: Connected::default(),
+            peer_answers: Vec::new(),
+            last_tick_ms: 0,
+            elected_ms: None,
+            leads: false,
         }
     }
 
@@ -92,7 +122,9 @@ impl Edge {
     }
 
     fn call(&mut self, id: CallId, route: Route, metadata: &Metadata, body: Bytes, desk: &mut Desk<'_>) {
-        if let Err(status) = metadata::check(metadata, desk.member) {
+        if let Err(status) =
+            route.check_learner(&body, desk.member).and_then(|()| metadata::check(metadata, desk.member))
+        {
             return desk.server.fail(id, &status);
         }
         let deadline = self.deadline(metadata, desk.now_ms);
@@ -107,6 +139,12 @@ impl Edge {
             Route::LeaseRevoke => self.lease_revoke(id, body, deadline, desk),
             Route::LeaseTimeToLive => self.lease_time_to_live(id, body, desk),
             Route::LeaseLeases => self.lease_leases(id, body, desk),
+            Route::MemberAdd => self.member_add(id, body, deadline, desk),
+            Route::MemberRemove => self.member_remove(id, body, deadline, desk),
+            Route::MemberUpdate => self.member_update(id, body, deadline, desk),
+            Route::MemberPromote => self.member_promote(id, metadata, body, desk),
+            Route::MoveLeader => self.move_leader(id, body, deadline, desk),
+            Route::Downgrade => self.downgrade(id, body, deadline, desk),
             Route::MemberList => self.member_list(id, body, deadline, desk),
             Route::Alarm => self.alarm(id, body, deadline, desk),
             Route::Status => self.status(id, body, desk),
@@ -125,7 +163,9 @@ impl Edge {
     }
 
     fn open(&mut self, id: CallId, route: Route, metadata: &Metadata, desk: &mut Desk<'_>) {
-        if let Err(status) = metadata::check(metadata, desk.member) {
+        if let Err(status) =
+            route.check_learner(&[], desk.member).and_then(|()| metadata::check(metadata, desk.member))
+        {
             return desk.server.fail(id, &status);
         }
         match route {
@@ -139,14 +179,14 @@ impl Edge {
         if self.watches.has(id) {
             self.watches.request(id, body, desk);
         } else if self.keepalives.has(id) {
-            self.keepalives.request(id, body, desk);
+            self.keep_alive(id, body, desk);
         }
     }
 
     fn half_close(&mut self, id: CallId, desk: &mut Desk<'_>) {
         // A half-closed watch goes on; a keep-alive stream ends when it has answered what it got.
         if self.keepalives.has(id) {
-            self.keepalives.half_close(id, desk);
+            self.end_keep_alives(id, desk);
         }
     }
 
@@ -155,6 +195,9 @@ impl Edge {
         self.keepalives.gone(id);
         self.ranges.gone(id, desk);
         self.maintenance.gone(id);
+        self.calls.gone(id);
+        self.forwards.gone(id);
+        self.forget_move(id);
     }
 
     fn deadline(&self, metadata: &Metadata, now_ms: u64) -> calls::Deadline {
@@ -169,36 +212,33 @@ impl Edge {
             self.reply(request_id, result, desk);
         }
         for request_id in std::mem::take(&mut desk.out.dropped) {
-            if let Some(waiting) = self.calls.take_proposal(request_id) {
-                desk.server.fail(waiting.call, &status::proposal_dropped());
+            if let Some(proposal) = self.calls.take_proposal(request_id) {
+                self.fail_proposal(&proposal, &status::proposal_dropped(), desk);
             }
         }
         for token in std::mem::take(&mut desk.out.cut_off) {
-            self.fail_read(token, &status::leader_changed(), desk);
+            if let Some((asker, read)) = self.calls.take_read(token) {
+                self.fail_read(asker, &read, &status::leader_changed(), desk);
+            }
         }
         for token in std::mem::take(&mut desk.out.readable) {
             self.read_now(token, desk);
         }
         self.step_ranges(desk);
         self.maintenance.step(desk);
-        self.keepalives.step(desk);
-        self.clear_checkpoints(desk);
+        self.step_keep_alives(desk);
+        self.note_leader(desk);
+        self.step_applied(desk);
+        self.step_forwards(desk);
+        self.step_moves(desk);
         self.watches.deliver(desk);
     }
 
     /// Fails what has waited too long and does what is due by time. Call at least once per tick.
     pub fn tick(&mut self, desk: &mut Desk<'_>) {
-        let leader = desk.member.consensus().standing().leader != 0;
-        for (call, waited) in self.calls.expired(desk.now_ms) {
-            let status = match waited {
-                calls::Waited::ClientDeadline => status::deadline_exceeded(),
-                calls::Waited::Proposal if !leader => status::deadline_exceeded(),
-                _ => status::timeout(),
-            };
-            if let Some(call) = call {
-                desk.server.fail(call, &status);
-            }
-        }
+        self.last_tick_ms = desk.now_ms;
+        self.end_expired(desk);
+        self.end_unapplied(desk);
         let calls = &self.calls;
         desk.member
             .forget(|token| token < FOREIGN_TOKENS && !calls.has_read(token), |id| !calls.has_proposal(id));
@@ -208,7 +248,7 @@ impl Edge {
     /// Streams that asked for it end when there has been no leader for three election timeouts.
     pub fn no_leader(&mut self, desk: &mut Desk<'_>) {
         self.watches.no_leader(desk);
-        self.keepalives.no_leader(desk);
+        self.cut_keep_alives(desk);
     }
 
     /// Results of HTTP health ranges, and other reads that are not gRPC calls.
@@ -222,7 +262,12 @@ impl Edge {
 
     /// Open calls, for a graceful stop.
     pub fn is_idle(&self) -> bool {
-        self.calls.is_empty() && self.ranges.is_empty() && self.maintenance.is_empty()
+        self.calls.is_empty()
+            && self.ranges.is_empty()
+            && self.maintenance.is_empty()
+            && self.applied_waits.is_empty()
+            && self.forwards.is_empty()
+            && self.moves.is_empty()
     }
 }
 

@@ -108,26 +108,7 @@ impl Edge {
     }
 
     /// A read whose index is applied.
-    pub(super) fn read_now(&mut self, token: u64, desk: &mut Desk<'_>) {
-        let Some((id, read)) = self.calls.take_read(token) else { return };
-        match read {
-            Read::Range(request) => self.range_now(id, request, desk),
-            Read::RangeStream(request) => self.stream_now(id, request, desk),
-            Read::Txn(request) => self.txn_now(id, request, desk),
-            Read::MemberList => self.member_list_now(id, desk),
-            Read::Probe => self.calls.end_probe(id, Ok(())),
-        }
-    }
-
-    pub(super) fn fail_read(&mut self, token: u64, status: &Status, desk: &mut Desk<'_>) {
-        match self.calls.take_read(token) {
-            Some((id, Read::Probe)) => self.calls.end_probe(id, Err(status.message.clone())),
-            Some((id, _)) => desk.server.fail(id, status),
-            None => {}
-        }
-    }
-
-    fn range_now(&mut self, id: CallId, request: pb::RangeRequest, desk: &mut Desk<'_>) {
+    pub(super) fn range_now(&mut self, id: CallId, request: pb::RangeRequest, desk: &mut Desk<'_>) {
         match desk.member.state_mut().range(request) {
             Ok(RangeAnswer::Reply(reply)) => send(id, &reply, desk.server, desk.member),
             Ok(RangeAnswer::Task(task)) => self.ranges.tasks.push((id, task)),
@@ -135,7 +116,7 @@ impl Edge {
         }
     }
 
-    fn stream_now(&mut self, id: CallId, request: pb::RangeRequest, desk: &mut Desk<'_>) {
+    pub(super) fn stream_now(&mut self, id: CallId, request: pb::RangeRequest, desk: &mut Desk<'_>) {
         match desk.member.state_mut().begin_stream(request, self.config.request_bytes_max) {
             Ok(stream) => drop(self.ranges.streams.insert(id, Streaming::Here(stream))),
             Err(failure) => fail(id, failure, desk.server),

@@ -1,19 +1,44 @@
 //! Results of proposals, encoded into the connections' buffers.
 
-use super::{Desk, Edge, calls::Answer, headers, status};
+use super::{
+    Desk, Edge,
+    asker::Asker,
+    calls::{Answer, Proposal},
+    cluster::send_members,
+    headers, status,
+};
+use crate::http::peer;
+use ::rpc::Status;
 use prost::Message;
 use state::{Reject, Reply, kv::encode_put_response};
 
 impl Edge {
     pub(super) fn reply(&mut self, request_id: u64, result: Result<Reply, Reject>, desk: &mut Desk<'_>) {
         let Some(proposal) = self.calls.take_proposal(request_id) else { return };
-        if proposal.answer == Answer::KeepAlive {
-            return self.keepalives.checkpoint_cleared(proposal.call);
+        match (proposal.asker, proposal.answer, result) {
+            (Asker::Client(id), Answer::Unary, Ok(reply)) => send(id, reply, desk),
+            (asker, Answer::MemberPromote, Ok(Reply::Members(members))) => {
+                self.promoted(asker, members, desk);
+            }
+            (Asker::Client(id), answer, Ok(Reply::Members(members))) => {
+                send_members(id, answer, members, desk);
+            }
+            (Asker::Client(id), Answer::Downgrade(_), Ok(_)) => self.send_cluster_version(id, desk),
+            (Asker::Client(id), Answer::KeepAlive, _) => self.resume_keep_alives(id, desk),
+            (Asker::Peer(call), Answer::KeepAliveFor(lease), _) => self.renew_for(call, lease, desk),
+            (_, _, Ok(_)) => unreachable!("every kind of request has its reply"),
+            (_, _, Err(reject)) => self.fail_proposal(&proposal, &status::of_reject(&reject), desk),
         }
-        let id = proposal.call;
-        match result {
-            Ok(reply) => send(id, reply, desk),
-            Err(reject) => desk.server.fail(id, &status::of_reject(&reject)),
+    }
+
+    /// A proposal that was refused or dropped, or whose time is up.
+    pub(super) fn fail_proposal(&mut self, proposal: &Proposal, status: &Status, desk: &mut Desk<'_>) {
+        match (proposal.asker, proposal.answer) {
+            (asker, Answer::MemberPromote) => self.fail_promotion(asker, status, desk),
+            (Asker::Client(id), Answer::Downgrade(action)) => self.fail_downgrade(id, action, status, desk),
+            (Asker::Client(id), Answer::KeepAlive) => self.fail_keep_alives(id, status, desk),
+            (Asker::Client(id), _) => desk.server.fail(id, status),
+            (Asker::Peer(call), _) => self.peer_answers.push((call, peer::text(400, &status.message))),
         }
     }
 }

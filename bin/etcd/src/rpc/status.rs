@@ -9,6 +9,7 @@ pub const INVALID_ARGUMENT: u8 = 3;
 pub const DEADLINE_EXCEEDED: u8 = 4;
 pub const NOT_FOUND: u8 = 5;
 pub const RESOURCE_EXHAUSTED: u8 = 8;
+pub const FAILED_PRECONDITION: u8 = 9;
 pub const INTERNAL: u8 = 13;
 pub const UNAVAILABLE: u8 = 14;
 
@@ -71,4 +72,57 @@ pub fn deadline_exceeded() -> Status {
 
 pub fn no_space() -> Status {
     new(RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded")
+}
+
+pub fn timeout_leader_lost() -> Status {
+    new(UNAVAILABLE, "etcdserver: request timed out, possibly due to previous leader failure")
+}
+
+pub fn timeout_connection_lost() -> Status {
+    new(UNAVAILABLE, "etcdserver: request timed out, possibly due to connection lost")
+}
+
+pub fn timeout_applied() -> Status {
+    new(UNAVAILABLE, "etcdserver: request timed out, waiting for the applied index took too long")
+}
+
+pub fn not_primary() -> Status {
+    new(UNKNOWN, "not a primary lessor")
+}
+
+pub fn learner() -> Status {
+    new(FAILED_PRECONDITION, "etcdserver: rpc not supported for learner")
+}
+
+pub fn bad_urls() -> Status {
+    new(INVALID_ARGUMENT, "etcdserver: given member URLs are invalid")
+}
+
+/// etcd sends it with code Unknown: its table points at a client-side value.
+pub fn not_enough_started() -> Status {
+    new(UNKNOWN, "etcdserver: re-configuration failed due to not enough started members")
+}
+
+pub fn unhealthy() -> Status {
+    new(UNAVAILABLE, "etcdserver: unhealthy cluster")
+}
+
+pub fn learner_not_ready() -> Status {
+    new(FAILED_PRECONDITION, "etcdserver: can only promote a learner member which is in sync with leader")
+}
+
+pub fn not_leader() -> Status {
+    new(FAILED_PRECONDITION, "etcdserver: not leader")
+}
+
+pub fn bad_transferee() -> Status {
+    new(FAILED_PRECONDITION, "etcdserver: bad leader transferee")
+}
+
+pub fn transfer_timeout() -> Status {
+    new(UNKNOWN, "etcdserver: request timed out, leader transfer took too long")
+}
+
+pub fn unknown_method() -> Status {
+    new(UNKNOWN, "etcdserver: unknown method")
 }

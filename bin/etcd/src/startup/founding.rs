@@ -1,13 +1,9 @@
 //! The checks of a cluster that is to be founded: this member is in it, under the URLs it advertises, no two members
 //! share a URL, and no member that can be reached knows this one already. Runs only for a member without a log.
 
-use super::{
-    addresses::{resolver, same_addresses},
-    beginning::urls_of_others,
-};
+use super::addresses::{resolver, same_addresses};
 use crate::{
     config::{Config, InitialMembers},
-    notation::quote,
     url::Url,
 };
 use member::restart::{InitialMember, NewCluster};
@@ -28,7 +24,7 @@ pub(super) fn found(config: &Config, members: &InitialMembers) -> Result<NewClus
         members: initial.collect(),
     };
     let id = cluster.local_id().map_err(|e| e.to_string())?;
-    let others = urls_of_others(members, &config.member.name);
+    let others = members.urls_without(&config.member.name);
     if is_bootstrapped(id, &peer::bootstrap::members(&others, PROBE_TIMEOUT, false)) {
         return Err(format!("member {id:x} has already been bootstrapped"));
     }
@@ -41,32 +37,14 @@ fn is_bootstrapped(id: u64, cluster: &Result<peer::bootstrap::Cluster, String>) 
     known.is_some_and(|member| !member.client_urls.is_empty())
 }
 
-/// Whether the local member is named at all.
-pub(super) fn check_name<'a>(config: &Config, members: &'a InitialMembers) -> Result<&'a [Url], String> {
-    let name = &config.member.name;
-    let urls = members.0.get(name).map(Vec::as_slice);
-    urls.ok_or_else(|| {
-        format!("couldn't find local name {} in the initial cluster configuration", quote(name))
-    })
-}
-
-/// Whether no two members share a URL.
-pub(super) fn check_duplicates(members: &InitialMembers) -> Result<(), String> {
-    let mut seen = BTreeSet::new();
-    if members.0.values().flatten().all(|url| seen.insert(url)) {
-        return Ok(());
-    }
-    Err(format!("initial cluster {members} has duplicate url"))
-}
-
 fn check(
     config: &Config,
     members: &InitialMembers,
     resolve: impl Fn(&Url) -> Result<SocketAddr, String>,
 ) -> Result<(), String> {
-    let initial = check_name(config, members)?;
-    compare(&config.member.name, &config.advertise.peer_urls, initial, resolve)?;
-    check_duplicates(members)
+    let name = &config.member.name;
+    compare(name, &config.advertise.peer_urls, members.urls_of(name)?, resolve)?;
+    members.check_duplicates()
 }
 
 /// Whether two sorted lists mean the same addresses; names are resolved if the texts differ.

@@ -1,11 +1,7 @@
 //! The checks of a member that joins a running cluster: it asks the others who they are, finds every one of them in
 //! its own flags, and sees whether it can be in a cluster of that version. Runs only for a member without a log.
 
-use super::{
-    addresses::{resolver, same_addresses},
-    beginning::{Remote, Start, urls_of_others},
-    founding::{check_duplicates, check_name},
-};
+use super::addresses::{resolver, same_addresses};
 use crate::{
     config::{Config, InitialMembers},
     notation::quote,
@@ -19,6 +15,13 @@ use std::{net::SocketAddr, time::Duration};
 /// How long each of the others may take to list the members.
 const MEMBERS_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A member of the cluster that is joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    pub id: u64,
+    pub peer_urls: Vec<String>,
+}
+
 /// A member of the flags and the ID it has in the running cluster.
 #[derive(Debug, PartialEq, Eq)]
 struct Known<'a> {
@@ -27,11 +30,12 @@ struct Known<'a> {
     id: u64,
 }
 
-pub(super) fn join(config: &Config, members: &InitialMembers) -> Result<Start, String> {
+/// The place of the local member in the running cluster, and the other members. The errors are those of etcd's start.
+pub(super) fn join(config: &Config, members: &InitialMembers) -> Result<(Beginning, Vec<Remote>), String> {
     let name = &config.member.name;
-    check_name(config, members)?;
-    check_duplicates(members)?;
-    let mut cluster = bootstrap::members(&urls_of_others(members, name), MEMBERS_TIMEOUT, true)
+    members.urls_of(name)?;
+    members.check_duplicates()?;
+    let mut cluster = bootstrap::members(&members.urls_without(name), MEMBERS_TIMEOUT, true)
         .map_err(|error| format!("cannot fetch cluster info from peer urls: {error}"))?;
     cluster.members.sort_by_key(|member| member.id);
     let known = find_all(&cluster, members, resolver())
@@ -45,10 +49,8 @@ pub(super) fn join(config: &Config, members: &InitialMembers) -> Result<Start, S
         return Err("membership: too many learner members in cluster".to_owned());
     }
     let remotes = cluster.members.into_iter().filter(|member| member.id != member_id);
-    Ok(Start {
-        beginning: Beginning::Join { member_id, cluster_id: cluster.id },
-        remotes: remotes.map(|member| Remote { id: member.id, peer_urls: member.peer_urls }).collect(),
-    })
+    let remotes = remotes.map(|member| Remote { id: member.id, peer_urls: member.peer_urls });
+    Ok((Beginning::Join { member_id, cluster_id: cluster.id }, remotes.collect()))
 }
 
 /// Gives each member of the flags its ID: both lists are as long, and every running member is in the flags by its

@@ -10,7 +10,8 @@ mod joining;
 mod listeners;
 mod summary;
 
-pub use beginning::{Remote, Start, begin};
+pub use beginning::{Start, begin};
 pub use data_dir::{DirType, identify_data_dir, is_initialized, prepare_directories, prepare_directory};
+pub use joining::Remote;
 pub use listeners::{Listener, client_listeners, metrics_listeners, peer_listeners};
 pub use summary::log_summary;
