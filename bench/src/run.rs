@@ -34,7 +34,10 @@ pub fn run(setup: &Setup, load: Load, length: Duration) -> io::Result<Figures> {
             server = start(setup, &name)?;
         }
         eprintln!("  {load}: {} is process {}", setup.binary.display(), server.pid());
-        figures(&measure(&server, load, length)?)
+        let measured = measure(&server, load, length)?;
+        // Before its directory goes: it may be making the next file in it.
+        server.stop()?;
+        figures(&measured)
     };
     fs::remove_dir_all(&data)?;
     Ok(figures)
