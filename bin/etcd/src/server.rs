@@ -141,7 +141,7 @@ impl Running {
         let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
         notices::listening(&config);
         for listener in startup::client_listeners(&config.listen)? {
-            server.listen_with(listener.address, options).map_err(|e| cannot_listen(&listener, &e))?;
+            server.listen_with(listener.address, options).map_err(|e| listener.cannot_bind(&e))?;
         }
         startup::log_summary(&config)?;
         config.log_limits();
@@ -560,12 +560,6 @@ impl Running {
         notices::stopped(&self.config);
         Ok(self.signals)
     }
-}
-
-/// etcd's text for a port that cannot be bound.
-pub fn cannot_listen(listener: &startup::Listener, error: &std::io::Error) -> String {
-    let reason = crate::notation::os_error(error);
-    format!("listen tcp {}: bind: {reason}", listener.address)
 }
 
 fn limits(config: &Config) -> Limits {

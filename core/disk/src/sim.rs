@@ -346,6 +346,11 @@ impl File for SimFile {
         state.alter(self, Change::SetLen(len.max(current)))
     }
 
+    /// Nothing is cached here.
+    fn uncache(&self) -> io::Result<()> {
+        self.disk.lock().file(self).map(|_| ())
+    }
+
     fn try_lock(&self, kind: LockKind) -> io::Result<bool> {
         let mut state = self.disk.lock();
         let file = state.file(self)?;
