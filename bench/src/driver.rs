@@ -3,9 +3,10 @@
 //!
 //! One reading of the clock serves a whole turn, so a latency is exact to the length of a turn.
 
+use crate::cluster::Cluster;
 use crate::connection::{Connection, Done};
 use crate::histogram::Histogram;
-use crate::process::{self, Server, Usage};
+use crate::process::{self, Usage};
 use crate::request::PATHS;
 use mio::{Events, Interest, Poll, Token};
 use std::io;
@@ -82,7 +83,9 @@ pub struct Measured {
     pub failures: u64,
     pub wall: Duration,
     pub latency: Histogram,
+    /// Of the member measured, and of all members together.
     pub cpu: Duration,
+    pub all_cpu: Duration,
     pub written: u64,
     /// At the end.
     pub usage: Usage,
@@ -93,17 +96,17 @@ pub struct Measured {
 /// Counts between the end of the warm-up and the end of the run, and reads the server's figures at both.
 #[derive(Debug)]
 pub struct Meter<'a> {
-    server: &'a Server,
+    server: &'a Cluster,
     begin: Instant,
     end: Instant,
-    before: Option<(Instant, Usage, Usage)>,
+    before: Option<(Instant, (Usage, Duration), Usage)>,
     operations: u64,
     failures: u64,
     latency: Histogram,
 }
 
 impl Meter<'_> {
-    pub fn new(server: &Server, length: Duration) -> Meter<'_> {
+    pub fn new(server: &Cluster, length: Duration) -> Meter<'_> {
         let begin = Instant::now() + WARM_UP;
         let latency = Histogram::default();
         Meter { server, begin, end: begin + length, before: None, operations: 0, failures: 0, latency }
@@ -127,7 +130,7 @@ impl Meter<'_> {
         if now < self.begin {
             return Ok(None);
         }
-        let Some((begun, server, own)) = self.before else {
+        let Some((begun, (server, all), own)) = self.before else {
             let own = process::usage(std::process::id())?;
             self.before = Some((Instant::now(), self.server.usage()?, own));
             return Ok(None);
@@ -135,13 +138,14 @@ impl Meter<'_> {
         if now < self.end {
             return Ok(None);
         }
-        let usage = self.server.usage()?;
+        let (usage, all_now) = self.server.usage()?;
         Ok(Some(Measured {
             operations: self.operations,
             failures: self.failures,
             wall: begun.elapsed(),
             latency: std::mem::take(&mut self.latency),
             cpu: usage.cpu - server.cpu,
+            all_cpu: all_now - all,
             written: usage.written - server.written,
             usage,
             generator_cpu: process::usage(std::process::id())?.cpu - own.cpu,

@@ -3,6 +3,7 @@
 //! It knows nothing of either server but its flags. Pairs swap their order; read loads begin after a restart; the
 //! process measured is checked to own its port. Method and loads: `bench --help`. Start at [`run::run`].
 
+mod cluster;
 mod connection;
 mod driver;
 mod headers;
@@ -32,7 +33,8 @@ bench --one ETCD [options]              runs one alone, e.g. beside a profiler (
                     memory       resident memory after 1 M puts, restart time on them
   --pairs N         runs of each side, alternating with swapped order (5)
   --seconds S       length of one measurement (5)
-  --port P          client port, peer port is P+1; below 32767 (21300)
+  --members N       members of the cluster on this machine: 1 or 3; the leader is measured (1)
+  --port P          client port, peer port is P+1, and so on for each member; below 32767 (21300)
   --dir D           where data directories go (target/bench)
   --flag F          one more server flag for both sides; repeatable
 ";
@@ -46,6 +48,7 @@ struct Arguments {
     pairs: usize,
     length: Duration,
     port: u16,
+    members: u16,
     directory: PathBuf,
     flags: Vec<String>,
 }
@@ -77,6 +80,7 @@ fn measure(arguments: &Arguments, load: Load) -> Result<String, String> {
             binary: binary.clone(),
             directory: arguments.directory.clone(),
             port: arguments.port,
+            members: arguments.members,
             flags: arguments.flags.clone(),
         };
         run::run(&setup, load, arguments.length).map_err(|e| format!("{}: {e}", binary.display()))
@@ -106,6 +110,7 @@ fn measure(arguments: &Arguments, load: Load) -> Result<String, String> {
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let (mut ours, mut one, mut go) = (None, None, None);
     let (mut loads, mut pairs, mut seconds) = (load::DEFAULT.to_owned(), 5, 5.0);
+    let mut members = 1;
     let (mut port, mut directory, mut flags) = (21_300, PathBuf::from("target/bench"), Vec::new());
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} without a value"))?;
@@ -117,13 +122,17 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--loads" => loads = value,
             "--pairs" => pairs = value.parse().map_err(|e| wrong(&e))?,
             "--seconds" => seconds = value.parse().map_err(|e| wrong(&e))?,
+            "--members" => members = value.parse().map_err(|e| wrong(&e))?,
             "--port" => port = value.parse().map_err(|e| wrong(&e))?,
             "--dir" => directory = PathBuf::from(value),
             "--flag" => flags.push(value),
             _ => return Err(format!("{name} is no option")),
         }
     }
-    if pairs == 0 || port >= 32_767 {
+    if ![1, 3].contains(&members) {
+        return Err("1 member or 3".into());
+    }
+    if pairs == 0 || port >= 32_767 - 2 * members {
         return Err("at least one pair, and a port below 32767".into());
     }
     let (ours, go) = match (ours, go, one) {
@@ -133,5 +142,5 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
     };
     let loads = loads.split(',').map(str::parse).collect::<Result<_, _>>()?;
     let length = Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())?;
-    Ok(Arguments { ours, go, loads, pairs, length, port, directory, flags })
+    Ok(Arguments { ours, go, loads, pairs, length, port, members, directory, flags })
 }

@@ -25,8 +25,9 @@ pub struct Setup {
     pub binary: PathBuf,
     /// Data directories are made below it.
     pub directory: PathBuf,
-    /// Client port; the peer port is the next one.
+    /// Client port of the first member; its peer port is the next one, and so on for each member.
     pub port: u16,
+    pub members: u16,
     /// Appended to the common flags.
     pub flags: Vec<String>,
 }
@@ -45,36 +46,48 @@ pub struct Usage {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    setup: Setup,
+    port: u16,
     data: PathBuf,
 }
 
 impl Setup {
-    pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+    fn client_port(&self, member: u16) -> u16 {
+        self.port + 2 * member
     }
 
-    /// Starts the server on the data directory `name`, which may exist. It is not ready yet.
-    pub fn start(&self, name: &str) -> io::Result<Server> {
-        assert!(self.port < EPHEMERAL_PORT - 1, "ports from {EPHEMERAL_PORT} on may be taken by connections");
+    fn peer_url(&self, member: u16) -> String {
+        format!("http://127.0.0.1:{}", self.client_port(member) + 1)
+    }
+
+    /// A member's data directory.
+    pub fn data(&self, member: u16) -> PathBuf {
+        self.directory.join(format!("data-{}-{member}", std::process::id()))
+    }
+
+    /// Starts a member on its data directory, which may exist. It is not ready yet.
+    pub fn start(&self, member: u16) -> io::Result<Server> {
+        let port = self.client_port(member);
+        assert!(port < EPHEMERAL_PORT - 1, "ports from {EPHEMERAL_PORT} on may be taken by connections");
         fs::create_dir_all(&self.directory)?;
-        let data = self.directory.join(name);
-        let log = fs::File::create(self.directory.join(format!("{name}.log")))?;
-        let (client, peer) =
-            (format!("http://127.0.0.1:{}", self.port), format!("http://127.0.0.1:{}", self.port + 1));
+        let data = self.data(member);
+        let log = fs::File::create(data.with_extension("log"))?;
+        let (client, peer) = (format!("http://127.0.0.1:{port}"), self.peer_url(member));
+        let everyone: Vec<String> =
+            (0..self.members).map(|n| format!("bench{n}={}", self.peer_url(n))).collect();
         let child = Command::new(&self.binary)
-            .args(["--name", "bench", "--log-level", "warn", "--quota-backend-bytes", "8589934592"])
+            .args(["--name", &format!("bench{member}")])
+            .args(["--log-level", "warn", "--quota-backend-bytes", "8589934592"])
             .arg("--data-dir")
             .arg(&data)
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("bench={peer}")])
+            .args(["--initial-cluster", &everyone.join(",")])
             .args(&self.flags)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        Ok(Server { child, setup: self.clone(), data })
+        Ok(Server { child, port, data })
     }
 }
 
@@ -84,7 +97,7 @@ impl Server {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.setup.address()
+        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     pub fn data(&self) -> &Path {
@@ -98,8 +111,7 @@ impl Server {
 
     /// Checks that this very process owns the listening socket of its client port.
     pub fn check_owns_port(&self) -> io::Result<()> {
-        let inode =
-            listening_inode(self.setup.port)?.ok_or_else(|| other("nothing listens on the client port"))?;
+        let inode = listening_inode(self.port)?.ok_or_else(|| other("nothing listens on the client port"))?;
         let wanted = format!("socket:[{inode}]");
         for entry in fs::read_dir(format!("/proc/{}/fd", self.pid()))? {
             // A descriptor may close while the directory is read.

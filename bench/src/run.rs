@@ -1,16 +1,15 @@
 //! One run of one load against one server: fresh data directory, keys if the load reads, a restart, the load.
 
+use crate::cluster::{self, Cluster};
 use crate::driver::{self, Driver, Measured, Meter, Request};
 use crate::load::{Kind, Load, MEMORY_KEYS, READ_KEYS, Unary, WRITE_KEYS};
-use crate::process::{Server, Setup};
+use crate::process::Setup;
 use crate::report::{Better, Figure, Figures};
 use crate::request::{self, RANGE_KEYS, Sequence, VALUE_BYTES, path};
 use crate::streams;
-use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// Connections and clients that write the keys a load needs.
 const FILL: (usize, usize) = (10, 1000);
 /// After the million keys: time for a collector and the backend's commit to come to rest before memory is read.
@@ -19,58 +18,27 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 /// Runs `load` for `length` and removes the data directory.
 pub fn run(setup: &Setup, load: Load, length: Duration) -> io::Result<Figures> {
-    let name = format!("data-{}", std::process::id());
-    let data = setup.directory.join(&name);
-    if data.exists() {
-        fs::remove_dir_all(&data)?;
-    }
-    let mut server = start(setup, &name)?;
+    cluster::remove(setup)?;
+    let mut server = Cluster::start(setup)?;
     let figures = if load.kind == Kind::Memory {
-        memory(setup, &name, server)?
+        memory(setup, server)?
     } else {
         if load.needs_keys() {
             fill(&server, READ_KEYS)?;
             server.stop()?;
-            server = start(setup, &name)?;
+            server = Cluster::start(setup)?;
         }
         eprintln!("  {load}: {} is process {}", setup.binary.display(), server.pid());
-        figures(&measure(&server, load, length)?)
+        let figures = figures(&measure(&server, load, length)?);
+        // A server that runs still makes files.
+        server.stop()?;
+        figures
     };
-    fs::remove_dir_all(&data)?;
+    cluster::remove(setup)?;
     Ok(figures)
 }
 
-/// Starts the server and waits until it answers.
-fn start(setup: &Setup, name: &str) -> io::Result<Server> {
-    let mut server = setup.start(name)?;
-    ready(&mut server)?;
-    server.check_owns_port()?;
-    Ok(server)
-}
-
-/// Waits for the first successful serializable get.
-fn ready(server: &mut Server) -> io::Result<()> {
-    let begun = Instant::now();
-    loop {
-        let answer = Driver::connect(server.address(), 1).and_then(|mut driver| {
-            driver::complete(&mut driver, 1, 1, &mut |body| {
-                request::get(0, true, body);
-                Request { path: path::RANGE, answer_bytes_min: 1 }
-            })
-        });
-        match answer {
-            Ok(()) => return Ok(()),
-            Err(e) if begun.elapsed() > READY_TIMEOUT => return Err(e),
-            Err(_) if server.alive()? => std::thread::sleep(Duration::from_millis(1)),
-            Err(_) => {
-                let text = format!("the server ended; its log is beside {}", server.data().display());
-                return Err(io::Error::other(text));
-            }
-        }
-    }
-}
-
-fn fill(server: &Server, keys: u64) -> io::Result<()> {
+fn fill(server: &Cluster, keys: u64) -> io::Result<()> {
     let mut driver = Driver::connect(server.address(), FILL.0)?;
     let mut numbers = 0..keys;
     driver::complete(&mut driver, FILL.1, keys, &mut |body| {
@@ -79,7 +47,7 @@ fn fill(server: &Server, keys: u64) -> io::Result<()> {
     })
 }
 
-fn measure(server: &Server, load: Load, length: Duration) -> io::Result<Measured> {
+fn measure(server: &Cluster, load: Load, length: Duration) -> io::Result<Measured> {
     let unary = match load.kind {
         Kind::Lease => return streams::lease(server, load.connections, load.clients, length),
         Kind::Watch => return streams::watch(server, load.connections, load.clients, length),
@@ -131,6 +99,11 @@ fn figures(measured: &Measured) -> Figures {
         figure("p50 µs", measured.latency.quantile_us(0.5), Better::Lower),
         figure("p99 µs", measured.latency.quantile_us(0.99), Better::Lower),
         figure("CPU µs/operation", measured.cpu.as_secs_f64() * 1e6 / operations, Better::Lower),
+        figure(
+            "CPU µs/operation, all members",
+            measured.all_cpu.as_secs_f64() * 1e6 / operations,
+            Better::Lower,
+        ),
         figure("resident MiB", measured.usage.resident as f64 / MIB, Better::Lower),
         figure("resident anonymous MiB", measured.usage.resident_anonymous as f64 / MIB, Better::Lower),
         figure("bytes written/operation", measured.written as f64 / operations, Better::Lower),
@@ -141,17 +114,18 @@ fn figures(measured: &Measured) -> Figures {
 }
 
 /// A million puts, memory at rest, then a restart.
-fn memory(setup: &Setup, name: &str, server: Server) -> io::Result<Figures> {
+fn memory(setup: &Setup, server: Cluster) -> io::Result<Figures> {
     let begun = Instant::now();
     fill(&server, MEMORY_KEYS)?;
     let rate = MEMORY_KEYS as f64 / begun.elapsed().as_secs_f64();
     std::thread::sleep(SETTLE);
-    let filled = server.usage()?;
+    let (filled, _) = server.usage()?;
     server.stop()?;
     let begun = Instant::now();
-    let server = start(setup, name)?;
+    let server = Cluster::start(setup)?;
     let restart = begun.elapsed();
-    let restarted = server.usage()?;
+    let (restarted, _) = server.usage()?;
+    server.stop()?;
     let figure = |name, value, better| Figure { name, value, better };
     Ok(vec![
         figure("puts/s", rate, Better::Higher),

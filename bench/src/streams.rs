@@ -1,8 +1,8 @@
 //! The streaming loads: lease keep-alive, one stream for each client, and watch fan-out, one stream for each
 //! connection with its share of the watchers.
 
+use crate::cluster::Cluster;
 use crate::driver::{self, Driver, Measured, Meter, Request};
-use crate::process::Server;
 use crate::request::{self, path};
 use prost::Message;
 use proto::etcdserverpb::LeaseKeepAliveResponse;
@@ -19,7 +19,7 @@ const TURN: Duration = Duration::from_secs(1);
 const GRANT_CLIENTS: usize = 100;
 
 /// Each client renews its own lease on its own stream, one request in flight.
-pub fn lease(server: &Server, connections: usize, clients: usize, length: Duration) -> io::Result<Measured> {
+pub fn lease(server: &Cluster, connections: usize, clients: usize, length: Duration) -> io::Result<Measured> {
     let mut driver = Driver::connect(server.address(), connections)?;
     let mut granted = 0;
     driver::complete(&mut driver, GRANT_CLIENTS, clients as u64, &mut |body| {
@@ -58,7 +58,12 @@ pub fn lease(server: &Server, connections: usize, clients: usize, length: Durati
 }
 
 /// All watchers watch one key. One more connection puts it, in rounds.
-pub fn watch(server: &Server, connections: usize, watchers: usize, length: Duration) -> io::Result<Measured> {
+pub fn watch(
+    server: &Cluster,
+    connections: usize,
+    watchers: usize,
+    length: Duration,
+) -> io::Result<Measured> {
     let mut driver = Driver::connect(server.address(), connections + 1)?;
     let create = request::watch(0);
     let streams: Vec<u32> =

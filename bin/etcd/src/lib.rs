@@ -4,8 +4,10 @@
 //! exit codes, the order of lines) is etcd 3.7.1's. Exit codes: 0 for what was asked, 1 for a configuration or
 //! start that failed, 2 for a command line that could not be read and for what etcd panics at. Start at [`run`].
 
+mod checks;
 mod clock;
 pub mod config;
+mod connected;
 mod fault;
 pub mod flags;
 pub mod http;
@@ -21,6 +23,7 @@ pub mod server;
 mod signals;
 mod stages;
 pub mod startup;
+mod stop;
 pub mod url;
 pub mod version;
 mod web;

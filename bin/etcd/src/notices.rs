@@ -1,8 +1,8 @@
 //! The member's notices as etcd's log lines.
 
-use crate::{config::Config, notation::GoDuration, signals};
+use crate::{config::Config, notation::GoDuration, signals, stop::Reason};
 use bolt::ReadTx;
-use member::{Member, Notice, raft::Role, restart::Opened};
+use member::{Member, Notice, raft::Standing, restart::Opened};
 use std::{path::Path, time::Duration};
 
 /// A sync that takes longer is worth a line.
@@ -57,10 +57,7 @@ fn hex(id: u64) -> String {
 pub fn write(notice: &Notice, member: &Member, config: &Config) {
     let (id, cluster) = (hex(member.settings().member_id), hex(member.settings().cluster_id));
     match notice {
-        Notice::Standing(standing) if standing.role == Role::Leader => {
-            log::info!(target: "raft", "raft.node: {id} elected leader {id} at term {}", standing.term);
-        }
-        Notice::Standing(_) => {}
+        Notice::Standing { before, now } => leader(&id, before, now),
         Notice::Published => log::info!(
             "local-member-id":% = id,
             "local-member-attributes":% = format!("{{Name:{} ClientURLs:[{}]}}", config.member.name, member.settings().client_urls.join(" ")),
@@ -101,6 +98,19 @@ pub fn write(notice: &Notice, member: &Member, config: &Config) {
         Notice::AutoCompaction { revision } => log::info!(revision; "starting auto compaction"),
         Notice::QuotaExceeded => log::warn!("message exceeded backend quota; raising alarm"),
         Notice::LeasesExpired { count } => log::debug!(count; "revoking expired leases"),
+    }
+}
+
+/// raft's own words for a change of leader.
+fn leader(id: &str, before: &Standing, now: &Standing) {
+    let term = now.term;
+    match (before.leader, now.leader) {
+        (old, new) if old == new => {}
+        (0, new) => log::info!(target: "raft", "raft.node: {id} elected leader {new:x} at term {term}"),
+        (old, 0) => log::info!(target: "raft", "raft.node: {id} lost leader {old:x} at term {term}"),
+        (old, new) => {
+            log::info!(target: "raft", "raft.node: {id} changed leader from {old:x} to {new:x} at term {term}");
+        }
     }
 }
 
@@ -152,17 +162,21 @@ pub fn serving(config: &Config) {
     }
 }
 
-pub fn stopping(signal: i32, config: &Config) {
-    log::info!(signal = signals::name(signal); "received signal; shutting down");
+pub fn stopping(reason: Reason, config: &Config) {
+    match reason {
+        Reason::Signal(signal) => {
+            log::info!(signal = signals::name(signal); "received signal; shutting down")
+        }
+        Reason::Removed => {
+            log::warn!(error = "the member has been permanently removed from the cluster"; "server error");
+            log::warn!("data-dir used by this member must be removed");
+        }
+    }
     closing(config, "closing etcd server");
 }
 
-pub fn no_transfer(leader: bool) {
-    if leader {
-        log::info!("skipped leadership transfer for single voting member cluster");
-    } else {
-        log::info!("skipped leadership transfer; local server is not leader");
-    }
+pub fn installed(took: Duration) {
+    log::info!(took:% = GoDuration::from(took); "applySnapshot: opened snapshot backend");
 }
 
 pub fn stopped(config: &Config) {

@@ -34,7 +34,9 @@ pub fn gauges(metrics: &Metrics, member: &Member, server: &Server, config: &Conf
 /// Counts a notice.
 pub fn notice(metrics: &Metrics, notice: &Notice) {
     match notice {
-        Notice::Standing(standing) if standing.leader != 0 => metrics.leader_changes.increment(),
+        Notice::Standing { before, now } if now.leader != 0 && now.leader != before.leader => {
+            metrics.leader_changes.increment();
+        }
         Notice::ClusterVersion { to, .. } => metrics.set_cluster_version(to),
         Notice::CompactionFinished { removed, .. } => {
             metrics.compaction_keys.add(*removed);
@@ -44,6 +46,61 @@ pub fn notice(metrics: &Metrics, notice: &Notice) {
         Notice::LeasesExpired { count } => metrics.lease_expired.add(*count as u64),
         _ => {}
     }
+}
+
+/// What the transport has counted, and who the members are.
+pub fn peers(metrics: &Metrics, member: &Member, totals: &peer::Totals) {
+    let own = hex(member.settings().member_id);
+    metrics.known_peers.each(|gauge| gauge.set(0));
+    for member in member.state().members().iter() {
+        metrics.known_peers.with([&own, &hex(member.id)]).set(1);
+    }
+    for (id, figures) in &totals.peers {
+        one_peer(metrics, &own, &hex(*id), figures);
+    }
+    for (address, count) in &totals.broken {
+        raise(&metrics.peer_received_failures.with([&address.to_string()]), *count);
+    }
+    if totals.snapshot_receive_failures_unknown > 0 {
+        let failures = metrics.snapshot_receive_failures.with(["UNKNOWN_SNAPSHOT_SENDER"]);
+        raise(&failures, totals.snapshot_receive_failures_unknown);
+    }
+}
+
+/// A figure that is 0 is not shown before its first use.
+fn one_peer(metrics: &Metrics, own: &str, id: &str, figures: &peer::PeerTotals) {
+    if let Some(active) = figures.active {
+        metrics.active_peers.with([own, id]).set(i64::from(active));
+    }
+    if figures.disconnects > 0 {
+        raise(&metrics.disconnected_peers.with([own, id]), figures.disconnects);
+    }
+    for (family, total) in [
+        (&metrics.peer_sent_bytes, figures.sent_bytes),
+        (&metrics.peer_received_bytes, figures.received_bytes),
+        (&metrics.peer_sent_failures, figures.sent_failures),
+        (&metrics.peer_received_failures, figures.received_failures),
+        (&metrics.snapshot_send_success, figures.snapshots_sent),
+        (&metrics.snapshot_send_failures, figures.snapshot_send_failures),
+        (&metrics.snapshot_receive_success, figures.snapshots_received),
+        (&metrics.snapshot_receive_failures, figures.snapshot_receive_failures),
+    ] {
+        if total > 0 {
+            raise(&family.with([id]), total);
+        }
+    }
+    for (family, now) in [
+        (&metrics.snapshots_sending, figures.snapshots_sending),
+        (&metrics.snapshots_receiving, figures.snapshots_receiving),
+    ] {
+        if let Some(now) = now {
+            family.with([id]).set(now as i64);
+        }
+    }
+}
+
+fn hex(id: u64) -> String {
+    format!("{id:x}")
 }
 
 /// Brings a counter up to a total counted elsewhere.

@@ -4,15 +4,18 @@
 //! out, gives the blocking stages their jobs, and tells the member what time it is.
 
 use crate::{
+    checks::{self, Checks, Means},
     clock::Clock,
     config::Config,
     metrics::Metrics,
     notices, observe,
+    peers::{self, Answered, Peers},
     readers::Readers,
     rpc::{Desk, Edge, EdgeConfig, table},
     signals::{self, Signals},
-    stages::{Done, Signal, Stages},
+    stages::{Backend, Done, Signal, Stages},
     startup::{self, Remote},
+    stop::{Reason, Stop},
     web::Web,
 };
 use ::rpc::{CallId, Event, HttpRequest, Limits, ListenOptions, Server};
@@ -22,8 +25,9 @@ use member::{
     auto_compaction::{AutoCompaction, Policy},
     consensus::Consensus,
     log_writer::{LogDone, LogWriter},
-    raft::{Node, NodeConfig, Role},
+    raft::{Node, NodeConfig},
     reader::{ReadDone, ReadJob},
+    request_id::RequestIds,
     restart::{self, Layout, Opened},
 };
 use std::{
@@ -33,7 +37,13 @@ use std::{
 };
 
 /// Ticks made up for at most after the loop was held up; more would only start needless elections.
-const TICKS_BEHIND_MAX: u64 = 10;
+const TICKS_BEHIND_MAX: u64 = 1;
+
+/// A member that the cluster has removed goes on for this long, so that the others learn of it.
+const STOP_AFTER_REMOVAL_MS: u64 = 1000;
+
+/// The remaining time of long leases is noted this often, if the gate `LeaseCheckpoint` is on.
+const LEASE_CHECKPOINT_MS: u64 = 5 * 60 * 1000;
 
 /// Segments and snapshot files beyond the limits are deleted this often.
 const PURGE_INTERVAL_MS: u64 = 30_000;
@@ -61,8 +71,8 @@ pub fn run(config: Config) -> ExitCode {
 struct Running {
     config: Config,
     server: Server,
-    /// Looked at once a tick: who asks there for versions and members is in no hurry.
-    peer_port: Server,
+    peers: Peers,
+    checks: Checks,
     edge: Edge,
     member: Member,
     readers: Readers,
@@ -77,15 +87,24 @@ struct Running {
     web: Web,
     metrics: Metrics,
     signals: Signals,
-    stopping_since_ms: Option<u64>,
+    /// When this member must stop because the cluster has removed it.
+    removed_at_ms: Option<u64>,
+    stop: Option<Stop>,
+}
+
+fn layout(config: &Config) -> Layout {
+    Layout { wal_dir: config.member.wal_dir(), snap_dir: config.member.snap_dir() }
+}
+
+fn bolt_options(config: &Config) -> bolt::Options {
+    bolt::Options { no_sync: config.storage.no_fsync, ..bolt::Options::default() }
 }
 
 /// Opens the data directory as the flags say; with it, the members of the cluster it joins.
 fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<(Opened, Vec<Remote>), restart::Error> {
-    let layout = Layout { wal_dir: config.member.wal_dir(), snap_dir: config.member.snap_dir() };
-    let bolt = bolt::Options { no_sync: config.storage.no_fsync, ..bolt::Options::default() };
     let options = state::Options {
         release: config.cluster.release,
+        checkpoint_persist: config.flags.gates().is_on("LeaseCheckpointPersist"),
         lease_ttl_min_s: (config.timing.election_timeout().as_millis() as i64 * 3 / 2 + 999) / 1000,
         learners_max: config.cluster.learners_max.max(0) as usize,
         ..state::Options::default()
@@ -97,8 +116,8 @@ fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<(Opened, Vec<Remote>), 
         Ok(start.beginning)
     };
     let opened = match config.cluster.force_new {
-        true => restart::open_alone(disk, &layout, bolt, options, beginning)?,
-        false => restart::open(disk, &layout, bolt, options, beginning)?,
+        true => restart::open_alone(disk, &layout(config), bolt_options(config), options, beginning)?,
+        false => restart::open(disk, &layout(config), bolt_options(config), options, beginning)?,
     };
     Ok((opened, remotes))
 }
@@ -117,7 +136,7 @@ impl Running {
     /// Makes everything; the client ports are bound but nothing is accepted yet.
     fn start(config: Config) -> Result<Running, String> {
         let clock = Clock::start();
-        let peer_port = peer_port(&config)?;
+        let peer_sockets = peers::listen(&config)?;
         let mut server = Server::new(table(), limits(&config)).map_err(|e| e.to_string())?;
         let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
         notices::listening(&config);
@@ -128,7 +147,7 @@ impl Running {
         config.log_limits();
         startup::prepare_directories(&config.member)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let (opened, _remotes) = open(&config, &disk).map_err(|e| {
+        let (opened, remotes) = open(&config, &disk).map_err(|e| {
             log::error!(error:err = e; "bootstrap failed");
             e.to_string()
         })?;
@@ -139,11 +158,17 @@ impl Running {
         let (done_in, done) = mpsc::channel();
         let waker = server.waker().map_err(|e| e.to_string())?;
         let signals = Signals::take_over(waker.clone()).map_err(|e| e.to_string())?;
-        let signal = Signal::new(done_in, waker);
+        let signal = Signal::new(done_in, waker.clone());
         let readers = Readers::start(&signal).map_err(|e| e.to_string())?;
         let log_writer =
             LogWriter::new(disk.clone(), opened.wal, config.member.wal_dir(), config.member.snap_dir());
-        let stages = Stages::start(disk, log_writer, opened.committer, &signal).map_err(|e| e.to_string())?;
+        let backend = Backend {
+            committer: opened.committer,
+            disk: disk.clone(),
+            layout: layout(&config),
+            options: bolt_options(&config),
+        };
+        let stages = Stages::start(disk, log_writer, backend, &signal).map_err(|e| e.to_string())?;
 
         let settings = settings(&config, opened.member_id, opened.cluster_id);
         let snapshot_index = opened.log.index;
@@ -153,10 +178,10 @@ impl Running {
             pre_vote: config.timing.pre_vote,
             seed: clock.unix_ms() ^ opened.member_id.rotate_left(17),
         };
+        let alone = opened.log.conf_state.voters == [opened.member_id];
         let node = Node::new(&node_config, opened.log).map_err(|e| e.to_string())?;
-        let consensus = Consensus::new(node, clock.unix_ms() << 20);
+        let consensus = Consensus::new(node, RequestIds::new(opened.member_id, clock.unix_ms()));
         let auto = auto_compaction(&config, clock.now_ms())?;
-        let alone = opened.state.members().len() <= 1;
         let mut member =
             Member::new(settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
         if config.timing.initial_election_tick_advance && alone {
@@ -164,11 +189,15 @@ impl Running {
                 member.tick();
             }
         }
+        let peers = Peers::start(&config, &member, &remotes, peer_sockets, waker, clock.now_ms())
+            .map_err(|e| e.to_string())?;
         let metrics = Metrics::new(opened.member_id, config.flags.gates(), config.observe.extensive_metrics);
+        let checks = Checks::new(&config, opened.member_id, clock.now_ms());
         let edge = Edge::new(edge_config(&config), clock.unix_ms() ^ opened.member_id);
         Ok(Running {
             server,
-            peer_port,
+            peers,
+            checks,
             edge,
             member,
             readers,
@@ -182,7 +211,8 @@ impl Running {
             web: Web::new(),
             metrics,
             signals,
-            stopping_since_ms: None,
+            removed_at_ms: None,
+            stop: None,
             clock,
             config,
         })
@@ -200,6 +230,7 @@ impl Running {
                 self.event(event, now_ms);
             }
             self.take_done(now_ms)?;
+            self.hear_peers(now_ms);
             self.ticks(now_ms);
             self.turn(now_ms)?;
             self.server.flush();
@@ -256,11 +287,19 @@ impl Running {
                     self.member.defragmented(root);
                     self.with_desk(now_ms, |edge, desk| edge.defragmented(desk));
                 }
+                Done::Installed { state, took } => {
+                    notices::installed(took);
+                    self.member.installed(*state, &mut self.out);
+                    self.with_desk(now_ms, |edge, desk| edge.state_replaced(desk));
+                }
                 Done::Read(ReadDone::History { pass, changes, next }) => {
                     self.member.history_read(pass, &changes, next).map_err(|e| e.to_string())?;
                 }
                 Done::Read(ReadDone::Range { tag, reply }) => {
                     self.with_desk(now_ms, |edge, desk| edge.fetched(tag, &reply, desk));
+                }
+                Done::Read(ReadDone::HashKv { tag: checks::TOKEN, hash }) => {
+                    self.with_checks(|checks, means| checks.hashed(hash, means));
                 }
                 Done::Read(ReadDone::HashKv { tag, hash }) => {
                     self.with_desk(now_ms, |edge, desk| edge.hashed_kv(tag, hash, desk));
@@ -287,6 +326,16 @@ impl Running {
         act(&mut self.edge, &mut desk);
     }
 
+    fn with_checks(&mut self, act: impl FnOnce(&mut Checks, &mut Means<'_>)) {
+        let mut means = Means {
+            member: &mut self.member,
+            peers: &mut self.peers,
+            readers: &self.readers,
+            out: &mut self.out,
+        };
+        act(&mut self.checks, &mut means);
+    }
+
     fn ticks(&mut self, now_ms: u64) {
         if now_ms < self.next_tick_ms {
             return;
@@ -299,7 +348,13 @@ impl Running {
         self.next_tick_ms += (behind + 1) * tick_ms;
         self.with_desk(now_ms, |edge, desk| edge.tick(desk));
         self.watch_leader(now_ms);
-        self.ask_peers(now_ms);
+        self.with_checks(|checks, means| checks.tick(now_ms, means));
+        let active = self.edge.connected_mut().active_count();
+        if self.peers.may_advance_ticks(active, now_ms) && self.member.consensus().standing().leader == 0 {
+            for _ in 2..self.config.timing.election_ticks {
+                self.member.tick();
+            }
+        }
         if now_ms >= self.next_purge_ms {
             self.next_purge_ms = now_ms + PURGE_INTERVAL_MS;
             let files = |n: u64| if n == 0 { usize::MAX } else { n as usize };
@@ -326,6 +381,7 @@ impl Running {
     /// The member's turn, then the edge's, and what the edge's led to.
     fn turn(&mut self, now_ms: u64) -> Result<(), String> {
         self.member.turn(now_ms, &mut self.out).map_err(|e| e.to_string())?;
+        self.with_checks(Checks::reads);
         self.dispatch();
         self.with_desk(now_ms, |edge, desk| edge.settle(desk));
         self.dispatch();
@@ -334,7 +390,7 @@ impl Running {
             self.stages.defragment();
         }
         self.answer_http(now_ms);
-        self.answer_peers(now_ms);
+        self.answer_peers();
         Ok(())
     }
 
@@ -349,11 +405,21 @@ impl Running {
         for job in self.out.history.drain(..) {
             self.readers.submit(ReadJob::History(job));
         }
-        self.out.messages.clear();
+        self.peers.send(std::mem::take(&mut self.out.messages));
+        for job in self.out.snapshots.drain(..) {
+            self.peers.send_snapshot(job);
+        }
+        for job in self.out.installs.drain(..) {
+            self.stages.install(job);
+        }
+        if std::mem::take(&mut self.out.ask_versions) && self.peers.ask_versions() {
+            self.member.versions_known(std::collections::BTreeMap::new());
+        }
         for notice in std::mem::take(&mut self.out.notices) {
             if notice == Notice::Published {
                 self.serve();
             }
+            self.follow_members(&notice);
             observe::notice(&self.metrics, &notice);
             notices::write(&notice, &self.member, &self.config);
         }
@@ -373,6 +439,7 @@ impl Running {
         if self.http.is_empty() && probes.is_empty() {
             return;
         }
+        observe::peers(&self.metrics, &self.member, &self.peers.totals());
         let mut desk = Desk {
             server: &mut self.server,
             member: &mut self.member,
@@ -388,74 +455,115 @@ impl Running {
         self.web.probed(local, &self.metrics, &mut desk);
     }
 
-    fn ask_peers(&mut self, now_ms: u64) {
-        let mut events = Vec::new();
-        if let Err(error) = self.peer_port.poll(Some(Duration::ZERO), &mut events) {
-            crate::fault::die(&error);
-        }
-        for event in events {
-            if let Event::Http { id, request } = event {
-                let mut desk = Desk {
-                    server: &mut self.server,
-                    member: &mut self.member,
-                    readers: &self.readers,
-                    out: &mut self.out,
-                    now_ms,
-                };
-                self.web.peer(id, &request, &self.config, &self.metrics, &mut self.edge, &mut desk);
+    /// What the other members sent.
+    fn hear_peers(&mut self, now_ms: u64) {
+        for event in self.peers.events() {
+            match event {
+                peer::Event::Messages(batch) => {
+                    for message in batch.take() {
+                        if let Err(refused) = self.member.step(&message) {
+                            log::warn!(error:% = refused; "failed to process Raft message");
+                        }
+                    }
+                }
+                peer::Event::Unreachable(id) => self.member.report_unreachable(id),
+                peer::Event::SnapshotSent { to, delivered, took } => {
+                    if delivered {
+                        self.metrics.snapshot_send.with([&format!("{to:x}")]).observe_time(took);
+                    }
+                    self.member.snapshot_sent(to, delivered);
+                }
+                peer::Event::SnapshotReceived { message, answer } => {
+                    let refused = self.member.step(&message).err().map(|refused| refused.to_string());
+                    self.peers.snapshot_taken(answer, refused);
+                }
+                peer::Event::SnapshotTaken { from, took } => {
+                    self.metrics.snapshot_receive.with([&format!("{from:x}")]).observe_time(took);
+                }
+                peer::Event::RoundTrip { id, smoothed } => {
+                    self.metrics.peer_round_trip.with([&format!("{id:x}")]).observe_time(smoothed);
+                }
+                peer::Event::Removed => drop(self.removed_at_ms.get_or_insert(now_ms)),
+                peer::Event::Active(id) => self.edge.connected_mut().active(id, now_ms),
+                peer::Event::Inactive { id, .. } => self.edge.connected_mut().inactive(id),
+                peer::Event::Http { id, request } => {
+                    let mut desk = Desk {
+                        server: &mut self.server,
+                        member: &mut self.member,
+                        readers: &self.readers,
+                        out: &mut self.out,
+                        now_ms,
+                    };
+                    self.web.peer(id, &request, &self.config, &self.metrics, &mut self.edge, &mut desk);
+                }
+                peer::Event::Response { token, result } => match self.peers.answered(token, result) {
+                    Answered::Versions(versions) => self.member.versions_known(versions),
+                    Answered::Hashes(hashes) => {
+                        self.with_checks(|checks, means| checks.peers_hashed(hashes, means));
+                    }
+                    Answered::Edge { tag, result } => {
+                        self.with_desk(now_ms, |edge, desk| edge.answered(tag, result, desk));
+                    }
+                    Answered::Nothing => {}
+                },
             }
         }
     }
 
-    /// Answers other members, and ends requests to them: there is no way to them yet.
-    fn answer_peers(&mut self, now_ms: u64) {
-        for (call, response) in self.edge.take_peer_answers() {
-            self.peer_port.http_reply(call, response);
+    /// Answers other members, and asks them what the edge wants to know.
+    fn answer_peers(&mut self) {
+        for (id, response) in self.edge.take_peer_answers() {
+            self.peers.respond(id, response);
         }
-        self.peer_port.flush();
         for request in self.edge.take_requests() {
-            let failed = peer::RequestError::Failed("no connection to other members".to_owned());
-            self.with_desk(now_ms, |edge, desk| edge.answered(request.token, Err(failed), desk));
+            self.peers.request_for_edge(request);
         }
     }
 
-    /// True when the process should end: a signal came and the open calls are through, or have had their time.
-    fn stopped(&mut self, now_ms: u64) -> bool {
-        if self.stopping_since_ms.is_none() {
-            let Some(signal) = self.signals.received() else { return false };
-            notices::stopping(signal, &self.config);
-            self.stopping_since_ms = Some(now_ms);
+    /// Tells the transport of changed members, and this member of its own removal.
+    fn follow_members(&mut self, notice: &Notice) {
+        if !matches!(notice, Notice::MembersChanged(_) | Notice::SnapshotInstalled { .. }) {
+            return;
         }
-        let since = self.stopping_since_ms.unwrap_or(now_ms);
+        let members = self.member.state().members();
+        self.peers.follow(members);
+        if members.is_removed(self.member.settings().member_id) {
+            self.removed_at_ms.get_or_insert(self.clock.now_ms() + STOP_AFTER_REMOVAL_MS);
+        }
+    }
+
+    /// True when the process should end: a signal came, or the cluster has removed this member, and the open calls
+    /// are through, or have had their time.
+    fn stopped(&mut self, now_ms: u64) -> bool {
+        if self.stop.is_none() {
+            let removed = self.removed_at_ms.is_some_and(|at| now_ms >= at);
+            let reason = match self.signals.received() {
+                Some(signal) => Reason::Signal(signal),
+                None if removed => Reason::Removed,
+                None => return false,
+            };
+            notices::stopping(reason, &self.config);
+            let limit_ms = self.config.timing.request_timeout().as_millis() as u64;
+            self.stop = Some(Stop::begin(now_ms, limit_ms));
+        }
         let drained = self.server.drain() && self.edge.is_idle();
-        drained || now_ms - since >= self.config.timing.request_timeout().as_millis() as u64
+        let Some(stop) = &mut self.stop else { return false };
+        stop.is_over(drained, &mut self.member, self.edge.connected_mut(), now_ms)
     }
 
     /// Makes the backend durable and ends the stages.
     fn stop(mut self) -> Result<Signals, String> {
-        let role = self.member.consensus().standing().role;
-        notices::no_transfer(role == Role::Leader);
         self.member.force_commit(&mut self.out);
         self.dispatch();
+        self.peers.stop();
         self.stages.stop();
         notices::stopped(&self.config);
         Ok(self.signals)
     }
 }
 
-/// Binds the peer URLs. Their sockets serve HTTP/1.1 only.
-fn peer_port(config: &Config) -> Result<Server, String> {
-    let mut server = Server::new(Vec::new(), limits(config)).map_err(|e| e.to_string())?;
-    for listener in startup::peer_listeners(&config.listen)? {
-        let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
-        server.listen_with(listener.address, options).map_err(|e| cannot_listen(&listener, &e))?;
-    }
-    server.accept().map_err(|e| e.to_string())?;
-    Ok(server)
-}
-
 /// etcd's text for a port that cannot be bound.
-fn cannot_listen(listener: &startup::Listener, error: &std::io::Error) -> String {
+pub fn cannot_listen(listener: &startup::Listener, error: &std::io::Error) -> String {
     let reason = crate::notation::os_error(error);
     format!("listen tcp {}: bind: {reason}", listener.address)
 }
@@ -489,7 +597,7 @@ fn settings(config: &Config, member_id: u64, cluster_id: u64) -> Settings {
         release: config.cluster.release,
         lease_timing: state::lease::Timing {
             retry_ms: config.timing.request_timeout().as_millis() as u64,
-            checkpoint_ms: None,
+            checkpoint_ms: config.flags.gates().is_on("LeaseCheckpoint").then_some(LEASE_CHECKPOINT_MS),
         },
     }
 }

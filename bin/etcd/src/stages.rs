@@ -6,9 +6,12 @@
 use backend::{Batch, Committer, ReadTx};
 use disk::Disk;
 use member::{
+    InstallJob,
     log_writer::{LogDone, LogJob, LogWriter},
     reader::ReadDone,
+    restart::{self, Layout},
 };
+use state::State;
 use std::{
     io,
     path::PathBuf,
@@ -23,6 +26,7 @@ pub enum Done {
     Log { done: Vec<LogDone>, took: Duration },
     Committed { root: ReadTx, took: Duration },
     Defragmented { root: ReadTx, took: Duration },
+    Installed { state: Box<State>, took: Duration },
     Read(ReadDone),
 }
 
@@ -48,6 +52,15 @@ impl Signal {
     }
 }
 
+/// The committer and what it takes to exchange its file for a received one.
+#[derive(Debug)]
+pub struct Backend {
+    pub committer: Committer,
+    pub disk: Arc<dyn Disk>,
+    pub layout: Layout,
+    pub options: bolt::Options,
+}
+
 #[derive(Debug)]
 enum LogWork {
     Job(Box<LogJob>),
@@ -59,6 +72,7 @@ enum LogWork {
 enum CommitWork {
     Batch(Batch),
     Defragment,
+    Install(InstallJob),
     Stop,
 }
 
@@ -74,7 +88,7 @@ impl Stages {
     pub fn start(
         disk: Arc<dyn Disk>,
         writer: LogWriter,
-        committer: Committer,
+        backend: Backend,
         signal: &Signal,
     ) -> io::Result<Stages> {
         let (log, log_queue) = mpsc::channel();
@@ -97,7 +111,7 @@ impl Stages {
             .spawn(move || write_log(writer, &log_queue, &segments, &log_signal))?;
         let commit_thread = thread::Builder::new()
             .name("commit".into())
-            .spawn(move || commit_batches(committer, &commit_queue, &commit_signal))?;
+            .spawn(move || commit_batches(backend, &commit_queue, &commit_signal))?;
         Ok(Stages { log, commit, threads: vec![log_thread, commit_thread] })
     }
 
@@ -111,6 +125,11 @@ impl Stages {
 
     pub fn defragment(&self) {
         let _ = self.commit.send(CommitWork::Defragment);
+    }
+
+    /// Behind the batches given before.
+    pub fn install(&self, job: InstallJob) {
+        let _ = self.commit.send(CommitWork::Install(job));
     }
 
     /// Lets the threads finish what is queued and waits for them.
@@ -175,7 +194,8 @@ fn close_log(mut writer: LogWriter, queue: &mpsc::Receiver<LogWork>, preparing: 
     }
 }
 
-fn commit_batches(mut committer: Committer, queue: &mpsc::Receiver<CommitWork>, signal: &Signal) {
+fn commit_batches(backend: Backend, queue: &mpsc::Receiver<CommitWork>, signal: &Signal) {
+    let Backend { mut committer, disk, layout, options } = backend;
     while let Ok(work) = queue.recv() {
         let begun = Instant::now();
         let done = match work {
@@ -184,6 +204,15 @@ fn commit_batches(mut committer: Committer, queue: &mpsc::Receiver<CommitWork>, 
             }
             CommitWork::Defragment => {
                 committer.defragment().map(|root| Done::Defragmented { root, took: begun.elapsed() })
+            }
+            CommitWork::Install(job) => {
+                match restart::install(&disk, &layout, committer, options.clone(), job) {
+                    Ok((new, state)) => {
+                        committer = new;
+                        Ok(Done::Installed { state: Box::new(state), took: begun.elapsed() })
+                    }
+                    Err(fault) => crate::fault::die(&fault),
+                }
             }
             CommitWork::Stop => return,
         };

@@ -3,7 +3,10 @@
 //! It never touches disk or the state machine. A proposal made while no leader is known waits (its caller's deadline
 //! ends the wait); reads are answered in rounds, one round in flight, each with a context never used before.
 
-use crate::raft::{Node, Persist, ReadIndex, Refused, Role, Standing};
+use crate::{
+    raft::{Node, Persist, ReadIndex, Refused, Role, Standing},
+    request_id::RequestIds,
+};
 use bytes::Bytes;
 use proto::raftpb;
 
@@ -35,8 +38,8 @@ pub struct Turn {
     pub cut_off: Vec<u64>,
     /// Request IDs of proposals raft dropped.
     pub dropped: Vec<u64>,
-    /// Set when role, term or leader differ from the turn before.
-    pub changed: Option<Standing>,
+    /// Where the node stood and stands, when role, term or leader changed; oldest first.
+    pub changed: Vec<(Standing, Standing)>,
 }
 
 #[derive(Debug, Default)]
@@ -54,14 +57,14 @@ pub struct Consensus {
     changes: Vec<raftpb::ConfChange>,
     waiting_reads: Vec<u64>,
     round: Option<Round>,
-    next_context: u64,
+    contexts: RequestIds,
     standing: Standing,
     committed_in_term: bool,
 }
 
 impl Consensus {
-    /// `first_context` begins the read contexts; it must differ between lives of a member.
-    pub fn new(node: Node, first_context: u64) -> Self {
+    /// `contexts` names the read rounds: no two of any members, in any of their lives, may have the same name.
+    pub fn new(node: Node, contexts: RequestIds) -> Self {
         let standing = node.standing();
         Consensus {
             node,
@@ -69,7 +72,7 @@ impl Consensus {
             changes: Vec::new(),
             waiting_reads: Vec::new(),
             round: None,
-            next_context: first_context,
+            contexts,
             standing,
             committed_in_term: false,
         }
@@ -176,8 +179,7 @@ impl Consensus {
                 self.round = Some(Round { tokens, contexts: Vec::new(), retry_at_ms });
             }
         }
-        let context = self.next_context;
-        self.next_context = self.next_context.wrapping_add(1);
+        let context = self.contexts.draw();
         let round = self.round.as_mut().expect("a round was just set");
         round.contexts.push(context);
         self.node.read_index(context);
@@ -200,7 +202,7 @@ impl Consensus {
         if (now.role, now.term, now.leader) == (before.role, before.term, before.leader) {
             return;
         }
-        turn.changed = Some(now);
+        turn.changed.push((before, now));
         self.committed_in_term = false;
         // A read that was asked of one leader must not be answered by another one's round.
         if now.leader != before.leader
@@ -256,7 +258,7 @@ mod tests {
     fn stage() -> Consensus {
         let config = NodeConfig { id: 1, election_ticks: 10, pre_vote: true, seed: 5 };
         let log = NodeLog { conf_state: raftpb::ConfState::simple(vec![1], vec![]), ..NodeLog::default() };
-        Consensus::new(Node::new(&config, log).unwrap(), 1)
+        Consensus::new(Node::new(&config, log).unwrap(), RequestIds::new(1, 1))
     }
 
     /// Turns until quiet, persisting at once.

@@ -8,6 +8,7 @@
 
 pub mod auto_compaction;
 pub mod consensus;
+pub mod corruption;
 pub mod log_writer;
 mod member;
 pub mod outputs;

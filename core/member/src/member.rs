@@ -365,13 +365,13 @@ impl Member {
                 None => out.dropped.push(id),
             }
         }
-        if let Some(standing) = turn.changed {
-            if standing.role != Role::Leader {
+        for (before, now) in turn.changed {
+            if now.role != Role::Leader {
                 self.forget_leader_proposals();
             }
             // An alarm that was on its way may be lost with the leader; raising it twice does no harm.
             self.alarm_in_flight = false;
-            out.notices.push(Notice::Standing(standing));
+            out.notices.push(Notice::Standing { before, now });
         }
     }
 

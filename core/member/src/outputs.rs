@@ -62,7 +62,10 @@ pub struct HistoryJob {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Role, term or leader changed.
-    Standing(Standing),
+    Standing {
+        before: Standing,
+        now: Standing,
+    },
     /// This member's name and client URLs are known to the cluster: it may serve.
     Published,
     ClusterVersion {

@@ -12,6 +12,7 @@ use member::{
     proposal::Payload,
     raft::{Node, NodeConfig},
     reader::{self, ReadDone, ReadJob},
+    request_id::RequestIds,
     restart::{self, Beginning, InitialMember, Layout, NewCluster},
 };
 use mvcc::{
@@ -51,7 +52,10 @@ impl World {
             restart::open(&disk, &layout, bolt::Options::default(), state::Options::default(), new).unwrap();
         let config = NodeConfig { id: opened.member_id, election_ticks: 10, pre_vote: true, seed: 1 };
         let index = opened.log.index;
-        let consensus = Consensus::new(Node::new(&config, opened.log).unwrap(), now_ms << 20);
+        let consensus = Consensus::new(
+            Node::new(&config, opened.log).unwrap(),
+            RequestIds::new(opened.member_id, now_ms),
+        );
         let settings = Settings {
             member_id: opened.member_id,
             cluster_id: opened.cluster_id,

@@ -1,7 +1,8 @@
 //! What a log says: its records folded into metadata, hard state and entries.
 //!
 //! It never changes a file. An entry overwritten by a later record of the same or a lower index is dropped as soon as
-//! that record is read, and entries at or below the snapshot are never kept.
+//! that record is read, and entries at or below the snapshot are never kept; nor are entries beyond it that an
+//! earlier entry, or a snapshot of another member's log, has replaced.
 
 use crate::{
     Error, Result,
@@ -38,11 +39,20 @@ pub(crate) struct Fold<'a> {
     pub(crate) last_index: u64,
     /// The snapshot record of `start` was met.
     matched: bool,
+    /// Term of the entry that `start` ends with, as last written.
+    start_term: Option<u64>,
 }
 
 impl<'a> Fold<'a> {
     pub(crate) fn new(start: &'a walpb::Snapshot) -> Self {
-        Fold { start, replay: Replay::default(), metadata: None, last_index: 0, matched: false }
+        Fold {
+            start,
+            replay: Replay::default(),
+            metadata: None,
+            last_index: 0,
+            matched: false,
+            start_term: None,
+        }
     }
 
     /// Reads to the log's end; `Stop::Torn` leaves all that was whole folded in.
@@ -88,6 +98,9 @@ impl<'a> Fold<'a> {
         let index = entry.index();
         self.last_index = index;
         if index <= self.start.index() {
+            // It replaces what was written at its index before, and everything after that.
+            self.replay.entries.clear();
+            self.start_term = (index == self.start.index()).then(|| entry.term());
             return Ok(());
         }
         let slot = index - self.start.index() - 1;
@@ -106,6 +119,10 @@ impl<'a> Fold<'a> {
                 return Err(Error::SnapshotMismatch);
             }
             self.matched = true;
+            // Received from a leader, not taken of this log: what the log held beyond it was given up.
+            if self.start_term != Some(self.start.term()) {
+                self.replay.entries.clear();
+            }
         }
         Ok(())
     }

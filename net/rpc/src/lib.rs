@@ -16,7 +16,7 @@ mod server;
 mod transport;
 
 pub use counts::MethodTotals;
-pub use listener::{ListenOptions, Protocols};
+pub use listener::{ListenOptions, Protocols, bind};
 pub use server::Server;
 
 use bytes::Bytes;

@@ -49,6 +49,22 @@ pub struct ListenOptions {
     pub reuse_port: bool,
 }
 
+/// A listening socket as the server's own are: bound, not blocking, nothing accepted.
+pub fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if address.is_ipv6() && !address.ip().is_unspecified() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
 #[derive(Debug)]
 enum Socketed {
     Tcp(mio::net::TcpListener),
@@ -68,18 +84,7 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn tcp(address: SocketAddr, options: ListenOptions) -> io::Result<Listener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        if options.reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        if address.is_ipv6() && !address.ip().is_unspecified() {
-            socket.set_only_v6(true)?;
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let socket = Socketed::Tcp(mio::net::TcpListener::from_std(socket.into()));
+        let socket = Socketed::Tcp(mio::net::TcpListener::from_std(bind(address, options)?));
         Ok(Listener { socket, protocols: options.protocols, ready: false, paused_until: None, warned: None })
     }
 

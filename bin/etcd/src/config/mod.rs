@@ -47,6 +47,7 @@ pub struct Config {
     pub keepalive: Keepalive,
     pub storage: Storage,
     pub compaction: Compaction,
+    pub corruption: Corruption,
     pub observe: Observe,
     pub http: Http,
     pub logging: logging::Settings,
@@ -122,6 +123,15 @@ pub struct Cluster {
     pub force_new: bool,
     /// The release this member says it is; the cluster version never rises above it.
     pub release: state::Version,
+}
+
+/// When a leader compares the members' data.
+#[derive(Clone, Debug)]
+pub struct Corruption {
+    /// Zero: never.
+    pub periodic: Duration,
+    /// `None`: hashes of compactions are not compared.
+    pub compaction: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]

@@ -363,6 +363,13 @@ fn build(flags: Flags, logging: Settings, client_urls: Vec<Url>, mode: Mode, rel
             usize::try_from(batch).ok().filter(|limit| *limit > 0).unwrap_or(COMPACTION_BATCH_DEFAULT),
             positive_or("compaction-sleep-interval", COMPACTION_SLEEP_DEFAULT),
         ),
+        corruption: Corruption {
+            periodic: flags.duration("corrupt-check-time").to_std(),
+            compaction: flags
+                .gates()
+                .is_on("CompactHashCheck")
+                .then(|| flags.duration("compact-hash-check-time").to_std()),
+        },
         observe: Observe {
             progress_notify_interval: match flags.duration("watch-progress-notify-interval") {
                 GoDuration(..=0) => PROGRESS_INTERVAL_DEFAULT,

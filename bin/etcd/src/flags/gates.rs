@@ -47,6 +47,9 @@ pub const GATES: [Gate; 11] = [
     gate("TxnModeWriteWithSharedBuffer", Stage::Beta, true),
 ];
 
+/// Gates that this build honours both ways; the others have their default only.
+const BUILT: [&str; 3] = ["CompactHashCheck", "LeaseCheckpoint", "LeaseCheckpointPersist"];
+
 /// What was set; gates not in here have their default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gates {
@@ -88,9 +91,9 @@ impl Gates {
         self.set.get(name).copied().unwrap_or(gate.default)
     }
 
-    /// Whether every gate acts as if none had been set.
-    pub fn are_default(&self) -> bool {
-        GATES.iter().all(|gate| self.is_on(gate.name) == gate.default)
+    /// Whether this build does what every gate asks for.
+    pub fn are_built(&self) -> bool {
+        GATES.iter().all(|gate| BUILT.contains(&gate.name) || self.is_on(gate.name) == gate.default)
     }
 }
 
@@ -113,7 +116,7 @@ mod tests {
         let mut gates = Gates::default();
         gates.set("LeaseCheckpoint=true, AllAlpha=false ,").expect("valid");
         assert!(gates.is_on("LeaseCheckpoint") && !gates.is_on("PriorityRequest"));
-        assert!(gates.is_on("FastLeaseKeepAlive") && !gates.are_default());
+        assert!(gates.is_on("FastLeaseKeepAlive") && gates.are_built());
         assert!(gates.to_string().starts_with("AllAlpha=false,CompactHashCheck=false,"));
 
         let mut gates = Gates::default();
@@ -124,7 +127,9 @@ mod tests {
         );
         let mut gates = Gates::default();
         gates.set("FastLeaseKeepAlive=true").expect("valid");
-        assert!(gates.are_default());
+        assert!(gates.are_built());
+        gates.set("PriorityRequest=true").expect("valid");
+        assert!(!gates.are_built());
     }
 
     #[test]

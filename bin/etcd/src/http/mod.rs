@@ -8,7 +8,7 @@
 mod health;
 mod path;
 pub mod peer;
-mod response;
+pub mod response;
 mod vars;
 mod wrapper;
 

@@ -3,7 +3,7 @@
 use ::rpc::CallId;
 
 /// A request on the peer port that waits for its response.
-pub type PeerCall = CallId;
+pub type PeerCall = ::peer::RequestId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {

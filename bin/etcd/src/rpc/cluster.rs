@@ -7,7 +7,7 @@ use super::{
     calls::{Answer, Deadline, Read},
     decode, headers, status,
 };
-use crate::peers::HEALTHY_AFTER_MS;
+use crate::connected::HEALTHY_AFTER_MS;
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use member::Member;
@@ -153,7 +153,7 @@ impl Edge {
             let text = "rejecting member remove request; not enough healthy members";
             return refused(text, status::not_enough_started());
         }
-        if id != own && !self.peers.is_active(id) {
+        if id != own && !self.connected.is_active(id) {
             return Ok(());
         }
         let voters = voters(desk.member);
@@ -168,7 +168,7 @@ impl Edge {
     /// How many of these members have been connected for long enough.
     fn healthy(&self, ids: &[u64], desk: &Desk<'_>) -> usize {
         let since_ms = desk.now_ms.saturating_sub(HEALTHY_AFTER_MS);
-        self.peers.connected_since(desk.member.settings().member_id, ids, since_ms)
+        self.connected.connected_since(desk.member.settings().member_id, ids, since_ms)
     }
 }
 

@@ -10,15 +10,15 @@ use super::{
     lease::send_time_to_live,
     status,
 };
-use crate::{http::peer, peers::Peers};
+use crate::{connected::Connected, http::peer};
 use ::peer::{Answer, Request, RequestError};
 use ::rpc::Status;
 use std::collections::HashSet;
 
 impl Edge {
     /// Who is connected. The transport's owner keeps it.
-    pub fn peers_mut(&mut self) -> &mut Peers {
-        &mut self.peers
+    pub fn connected_mut(&mut self) -> &mut Connected {
+        &mut self.connected
     }
 
     pub(super) fn note_leader(&mut self, desk: &Desk<'_>) {
@@ -172,9 +172,9 @@ impl Edge {
             0 => true,
             leader if leader == own => {
                 let members: Vec<u64> = desk.member.state().members().iter().map(|m| m.id).collect();
-                self.peers.connected_since(own, &members, since_ms) >= quorum(members.len())
+                self.connected.connected_since(own, &members, since_ms) >= quorum(members.len())
             }
-            leader => self.peers.is_connected_since(leader, since_ms),
+            leader => self.connected.is_connected_since(leader, since_ms),
         };
         if connected { status::timeout() } else { status::timeout_connection_lost() }
     }

@@ -32,11 +32,14 @@ pub use calls::Probe;
 pub use methods::table;
 
 use self::{calls::Calls, methods::Route, range::Ranges};
-use crate::{peers::Peers, readers::Readers};
+use crate::{connected::Connected, readers::Readers};
 use ::rpc::{CallId, Event, HttpRequest, HttpResponse, Metadata, Server, Status};
 use bytes::Bytes;
 use member::{Member, Outputs};
 use prost::Message;
+
+/// Tokens of reads and tags of jobs from here on are not the edge's.
+pub const FOREIGN_TOKENS: u64 = 1 << 63;
 
 /// What the edge must know besides the member. Sizes in bytes, times in milliseconds.
 #[derive(Clone, Debug)]
@@ -74,7 +77,7 @@ pub struct Edge {
     applied_waits: applied::AppliedWaits,
     forwards: forward::Forwards,
     moves: Vec<leadership::Move>,
-    peers: Peers,
+    connected: Connected,
     peer_answers: Vec<(PeerCall, HttpResponse)>,
     last_tick_ms: u64,
     /// When this member became leader, if it did.
@@ -94,7 +97,7 @@ impl Edge {
             applied_waits: applied::AppliedWaits::default(),
             forwards: forward::Forwards::default(),
             moves: Vec::new(),
-            peers: Peers::default(),
+            connected: Connected::default(),
             peer_answers: Vec::new(),
             last_tick_ms: 0,
             elected_ms: None,
@@ -237,7 +240,8 @@ impl Edge {
         self.end_expired(desk);
         self.end_unapplied(desk);
         let calls = &self.calls;
-        desk.member.forget(|token| !calls.has_read(token), |id| !calls.has_proposal(id));
+        desk.member
+            .forget(|token| token < FOREIGN_TOKENS && !calls.has_read(token), |id| !calls.has_proposal(id));
         self.watches.tick(desk);
     }
 

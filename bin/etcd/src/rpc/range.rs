@@ -58,6 +58,13 @@ impl Ranges {
         }
     }
 
+    /// The state that scans under way walk is gone; who waited for one.
+    fn forget(&mut self) -> Vec<CallId> {
+        let mut calls: Vec<CallId> = self.tasks.drain(..).map(|(id, _)| id).collect();
+        calls.extend(self.streams.drain().map(|(id, _)| id));
+        calls
+    }
+
     fn fetch(&mut self, id: CallId, last: Option<bool>, fetch: state::RangeFetch, desk: &mut Desk<'_>) {
         self.next_tag += 1;
         self.fetches.insert(self.next_tag, (id, last));
@@ -190,6 +197,13 @@ impl Edge {
             (None, _) => send(id, reply, desk.server, desk.member),
             (Some(last), Some(Streaming::Away(stream))) => self.chunk(id, stream, reply, last, desk),
             (Some(_), _) => {}
+        }
+    }
+
+    /// The whole state was replaced. Long ranges under way cannot go on; their clients may ask again.
+    pub fn state_replaced(&mut self, desk: &mut Desk<'_>) {
+        for id in self.ranges.forget() {
+            desk.server.fail(id, &status::leader_changed());
         }
     }
 

@@ -25,6 +25,7 @@ pub(super) enum Own {
     Revoke,
     Checkpoint,
     Alarm,
+    CorruptAlarm,
     AutoCompaction { revision: i64 },
 }
 
@@ -65,7 +66,7 @@ impl Member {
             Own::Publish => self.publish_again_ms = self.now_ms,
             Own::ClusterVersion | Own::DowngradeEnd => self.versions.look_now(),
             Own::Revoke => self.revokes_in_flight -= 1,
-            Own::Checkpoint => {}
+            Own::Checkpoint | Own::CorruptAlarm => {}
             Own::Alarm => self.alarm_in_flight = false,
             Own::AutoCompaction { revision } => {
                 let compacted = matches!(result, Some(Ok(_) | Err(Reject::Compacted)));
@@ -133,6 +134,16 @@ impl Member {
         if !self.propose_own(Own::Alarm, Payload::Alarm(&request)) {
             self.alarm_in_flight = false;
         }
+    }
+
+    /// Proposes the CORRUPT alarm for a member, or for nobody (0) in particular.
+    pub fn raise_corrupt(&mut self, member_id: u64) {
+        let request = pb::AlarmRequest {
+            action: pb::alarm_request::AlarmAction::Activate as i32,
+            member_id,
+            alarm: pb::AlarmType::Corrupt as i32,
+        };
+        self.propose_own(Own::CorruptAlarm, Payload::Alarm(&request));
     }
 
     /// A quota check of a proposal of this cost, at the edge.

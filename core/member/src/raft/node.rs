@@ -235,7 +235,9 @@ impl Node {
                 Some(ReadIndex { context, index: state.index })
             })
             .collect();
-        let after: Vec<_> = ready.take_persisted_messages().into_iter().map(convert::message_out).collect();
+        let (promises, others): (Vec<_>, Vec<_>) =
+            ready.take_persisted_messages().into_iter().map(convert::message_out).partition(is_promise);
+        output.messages.extend(others);
         let hard_state = ready.hs().map(convert::hard_state_out);
         let sync = ready.must_sync();
         let snapshot = (!ready.snapshot().is_empty()).then(|| ready.snapshot().clone());
@@ -250,11 +252,11 @@ impl Node {
             // Nothing that must be durable: the commit index rides with the next job.
             self.lazy_state = hard_state.or(self.lazy_state.take());
             self.raw.on_persist_ready(number);
-            output.messages.extend(after);
+            output.messages.extend(promises);
             return;
         }
-        if !after.is_empty() {
-            self.held.push_back((number, after));
+        if !promises.is_empty() {
+            self.held.push_back((number, promises));
         }
         self.outstanding.push_back(number);
         output.persist = Some(Persist {
@@ -355,6 +357,13 @@ impl Node {
         let ticks = self.election_ticks + (self.jitter % self.election_ticks as u64) as usize;
         self.raw.raft.set_randomized_election_timeout(ticks);
     }
+}
+
+/// Whether a message promises what must be on disk: a vote, or entries. What it does not promise never waits for a
+/// disk: an answer to a heartbeat only says that no newer leader is known here, and a request asks.
+fn is_promise(message: &raftpb::Message) -> bool {
+    use raftpb::MessageType as T;
+    !matches!(message.r#type(), T::MsgHeartbeatResp | T::MsgReadIndex | T::MsgProp)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Sends the crate's log lines to the `log` facade under the target `raft`, as etcd names that logger.
+//! Sends the crate's log lines to the `log` facade under the target `raft`, as etcd names that logger. A line begins
+//! with the member's ID in hex, as etcd's raft has it; values that the text does not hold follow.
 
 use slog::{Drain, Logger, OwnedKVList, Record};
 use std::fmt::Write;
@@ -20,16 +21,27 @@ impl Drain for Bridge {
         if !log::log_enabled!(target: "raft", level) {
             return Ok(());
         }
-        struct Text(String);
-        impl slog::Serializer for Text {
-            fn emit_arguments(&mut self, key: slog::Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
-                write!(self.0, " {key}={value}").map_err(Into::into)
-            }
+        let mut line = Line { id: String::new(), text: record.msg().to_string() };
+        let _ = slog::KV::serialize(&record.kv(), record, &mut line);
+        let _ = slog::KV::serialize(values, record, &mut line);
+        log::log!(target: "raft", level, "{}{}", line.id, line.text);
+        Ok(())
+    }
+}
+
+struct Line {
+    id: String,
+    text: String,
+}
+
+impl slog::Serializer for Line {
+    fn emit_arguments(&mut self, key: slog::Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
+        let value = value.to_string();
+        if key == "raft_id" {
+            self.id = value.parse::<u64>().map_or(value, |id| format!("{id:x} "));
+        } else if !self.text.contains(&value) {
+            write!(self.text, " {key}={value}")?;
         }
-        let mut text = Text(record.msg().to_string());
-        let _ = slog::KV::serialize(&record.kv(), record, &mut text);
-        let _ = slog::KV::serialize(values, record, &mut text);
-        log::log!(target: "raft", level, "{}", text.0);
         Ok(())
     }
 }

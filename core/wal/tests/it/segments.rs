@@ -146,3 +146,48 @@ fn a_snapshot_moves_the_next_segments_name() {
     let (_, replay) = Wal::open_sized(real(), &dir, &snapshot(1000, 2), SEGMENT).unwrap();
     assert_eq!(replay.entries.len(), 1);
 }
+
+/// Indexes and terms that a log gives back when it is opened at (`index`, `term`).
+fn replayed(dir: &Path, index: u64, term: u64) -> Vec<(u64, u64)> {
+    let (_, replay) = Wal::open(real(), dir, &snapshot(index, term)).unwrap();
+    replay.entries.iter().map(|entry| (entry.index(), entry.term())).collect()
+}
+
+/// What a member gave up for a leader's log or snapshot must not come back with a restart: the tail of an older term
+/// behind a newer one would let it vote for a leader that lacks what is committed.
+#[test]
+fn a_tail_that_was_given_up_stays_away() {
+    let dir = scratch("tail");
+    let received = dir.join("received");
+    let mut wal = Wal::create(real(), &received, &metadata()).unwrap();
+    for index in 1..=20 {
+        wal.append_entry(&entry(1, index, vec![0]));
+    }
+    wal.append_snapshot(&snapshot(15, 2));
+    wal.sync().unwrap();
+    drop(wal);
+    assert_eq!(replayed(&received, 15, 2), []);
+
+    let overwritten = dir.join("overwritten");
+    let mut wal = Wal::create(real(), &overwritten, &metadata()).unwrap();
+    for index in 1..=20 {
+        wal.append_entry(&entry(1, index, vec![0]));
+    }
+    for index in 10..=15 {
+        wal.append_entry(&entry(2, index, vec![0]));
+    }
+    wal.append_snapshot(&snapshot(15, 2));
+    wal.sync().unwrap();
+    drop(wal);
+    assert_eq!(replayed(&overwritten, 15, 2), []);
+
+    let own = dir.join("own");
+    let mut wal = Wal::create(real(), &own, &metadata()).unwrap();
+    for index in 1..=20 {
+        wal.append_entry(&entry(1, index, vec![0]));
+    }
+    wal.append_snapshot(&snapshot(15, 1));
+    wal.sync().unwrap();
+    drop(wal);
+    assert_eq!(replayed(&own, 15, 1), (16..=20).map(|index| (index, 1)).collect::<Vec<_>>());
+}

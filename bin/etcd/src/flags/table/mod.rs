@@ -132,7 +132,7 @@ impl Row {
     /// Whether this build does what the value asks for.
     pub fn supports(&self, value: &Value) -> bool {
         if let Value::Gates(gates) = value {
-            return gates.are_default();
+            return gates.are_built();
         }
         match self.support {
             Support::Full => true,

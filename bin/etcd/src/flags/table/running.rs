@@ -17,8 +17,7 @@ pub const ROWS: &[Row] = &[
         Features,
         "Time between two comparisons of members' data.",
     )
-    .unit("duration")
-    .not_yet(),
+    .unit("duration"),
     row(
         "compact-hash-check-time",
         Kind::Duration,
@@ -26,8 +25,7 @@ pub const ROWS: &[Row] = &[
         Features,
         "Time between two comparisons of members' compaction hashes.",
     )
-    .unit("duration")
-    .not_yet(),
+    .unit("duration"),
     row(
         "compaction-batch-limit",
         Kind::Int,
