@@ -5,7 +5,7 @@
 
 use super::{
     Facts, Handled,
-    response::{json_text, method_not_allowed, plain, text_error, with_headers},
+    response::{json_text, method_not_allowed, plain, redirect, text_error, with_headers},
 };
 use ::rpc::{HttpRequest, HttpResponse};
 use mvcc::HashKv;
@@ -41,6 +41,7 @@ pub enum Ask {
 /// Reads a request of the peer port; `None`: the path is none of these.
 pub(super) fn route(path: &str, request: &HttpRequest, facts: &Facts<'_>) -> Option<Handled> {
     let asked = match path {
+        "/members/promote" => Err(redirect(request, PROMOTE_PREFIX)),
         "/members" => Err(get(request).unwrap_or_else(|| members(facts))),
         "/members/hashkv" => hash_kv_request(request, facts),
         "/leases" | "/leases/internal" => lease_request(path, request),

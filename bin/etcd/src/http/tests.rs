@@ -304,3 +304,77 @@ fn metrics_are_served_whatever_the_method() {
     let head = "200\nContent-Type: text/plain; version=0.0.4; charset=utf-8; escaping=underscores\n\n# HELP ";
     assert!(answer.starts_with(head), "{}", &answer[..200]);
 }
+
+/// What the member itself must answer, and what is answered without it, in etcd's words.
+#[test]
+fn other_members_requests_are_read_as_etcd_reads_them() {
+    let world = World::new();
+    let keep_alive = b"\x08\x07".as_slice();
+    let time_to_live = b"\x0a\x04\x08\x07\x10\x01".as_slice();
+    let cluster = "X-Etcd-Cluster-ID: ff7f546aa0e362ae\n";
+    let error = |status: u16, headers: &str, text: &str| format!("{status}\n{headers}{TEXT}\n{text}\n");
+    let method = |allowed: &str| error(405, &format!("Allow: {allowed}\n"), "Method Not Allowed");
+    let lost = "member x not found in cluster";
+    for (method, target, body, answer) in [
+        ("POST", "/members/promote/18446744073709551615", b"".as_slice(), {
+            "Promote { id: 18446744073709551615, token: Some(\"T\") }".to_owned()
+        }),
+        ("POST", "/members/promote/x", b"", format!("404\n{TEXT}{cluster}\n{lost}\n")),
+        ("POST", "/members/promote/+1", b"", {
+            format!("404\n{TEXT}{cluster}\n{}\n", lost.replace('x', "+1"))
+        }),
+        ("GET", "/members/promote/1", b"", method("POST")),
+        ("POST", "/members", b"", method("GET")),
+        ("POST", "/leases", keep_alive, "Renew { lease: 7 }".to_owned()),
+        ("POST", "/leases", b"", "Renew { lease: 0 }".to_owned()),
+        ("POST", "/leases", b"\x08", error(400, "", "error unmarshalling request")),
+        ("POST", "/leases", &[0; 65_537], error(413, "", "request body too large")),
+        ("GET", "/leases", b"", error(405, "", "Method Not Allowed")),
+        ("POST", "/leases/internal", time_to_live, {
+            "TimeToLive(LeaseTimeToLiveRequest { id: 7, keys: true })".to_owned()
+        }),
+        ("POST", "/leases/other", b"", error(404, "", "404 page not found")),
+        ("GET", "/members/hashkv", b"{\"REVISION\":3,\"x\":1}", "HashKv { revision: 3 }".to_owned()),
+        ("GET", "/members/hashkv", b"null", "HashKv { revision: 0 }".to_owned()),
+        ("GET", "/members/hashkv", b"{\"revision\":3.0}", error(400, "", "error unmarshalling request")),
+        ("GET", "/members/hashkv", b"", error(400, "", "error unmarshalling request")),
+        ("POST", "/members/hashkv", b"{}", method("GET")),
+        ("GET", "/downgrade/enabled", b"", "DowngradeEnabled".to_owned()),
+        ("POST", "/downgrade/enabled", b"", method("GET")),
+    ] {
+        let head = request(method, target, &[("authorization", "T")]);
+        let asked = HttpRequest { body: Bytes::copy_from_slice(body), ..head };
+        assert_eq!(world.ask(Port::Peer, &asked), answer, "{method} {target}");
+    }
+    let stranger =
+        HttpRequest { body: "{}".into(), ..request("GET", "/members/hashkv", &[("X-Etcd-Cluster-ID", "1")]) };
+    assert_eq!(world.ask(Port::Peer, &stranger), error(412, "", "cluster ID mismatch"));
+}
+
+/// Bodies as etcd 3.7.1 gave them.
+#[test]
+fn what_other_members_are_told() {
+    let show =
+        |response: HttpResponse| (response.status, String::from_utf8_lossy(&response.body).into_owned());
+    let hash = mvcc::HashKv { hash: 5, hash_revision: 4, compact_revision: 0, current_revision: 4 };
+    assert_eq!(
+        show(peer::hash_kv(hash, 1)),
+        (200, "{\"header\":{\"revision\":4},\"hash\":5,\"hash_revision\":4}".to_owned())
+    );
+    assert_eq!(peer::hash_refusal(state::Reject::Compacted), "mvcc: required revision has been compacted");
+    assert_eq!(show(peer::downgrade_enabled(Ok(true), 1)), (200, "true".to_owned()));
+    assert_eq!(
+        show(peer::downgrade_enabled(Err("etcdserver: request timed out"), 1)),
+        (500, "failed linearized read: etcdserver: request timed out\n".to_owned())
+    );
+    for (error, told) in [
+        ("etcdserver: member not found", (404, "membership: ID not found\n")),
+        (
+            "etcdserver: can only promote a learner member",
+            (412, "membership: can only promote a learner member\n"),
+        ),
+        ("etcdserver: unhealthy cluster", (500, "{\"message\":\"Internal Server Error\"}")),
+    ] {
+        assert_eq!(show(peer::not_promoted(error, 1)), (told.0, told.1.to_owned()));
+    }
+}

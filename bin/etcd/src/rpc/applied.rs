@@ -63,3 +63,29 @@ impl AppliedWaits {
         self.waiting.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wait_ends_once() {
+        let mut waits = AppliedWaits::default();
+        let call = |stream| CallId { connection: 1, stream };
+        for (at_ms, index) in [(0, 5), (100, 9), (200, 7)] {
+            waits.add(index, at_ms, Then::Renew(call(index as u32)));
+        }
+        let streams = |thens: Vec<Then>| -> Vec<u32> {
+            let stream = |then: &Then| match then {
+                Then::Renew(id) => id.stream,
+                other => panic!("{other:?}"),
+            };
+            thens.iter().map(stream).collect()
+        };
+        assert_eq!(streams(waits.ready(4)), [0; 0]);
+        assert_eq!(streams(waits.ready(7)), [5, 7]);
+        assert_eq!(streams(waits.late(1099)), [0; 0]);
+        assert_eq!(streams(waits.late(1100)), [9]);
+        assert!(waits.is_empty());
+    }
+}

@@ -19,7 +19,7 @@ const LEADER_POLL_MS: u64 = 100;
 /// Largest answer, in bytes: a lease may have many keys.
 const ANSWER_BYTES_MAX: usize = 100 << 20;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Forwarded {
     /// The first keep-alive of a stream.
     Renew {
@@ -201,5 +201,81 @@ impl Forwards {
 
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.away.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALL: CallId = CallId { connection: 1, stream: 3 };
+
+    fn promote() -> Forwarded {
+        Forwarded::Promote(Promotion { asker: Asker::Client(CALL), id: 9, token: Some("t".into()) })
+    }
+
+    fn answer(status: u16, body: impl Into<Bytes>) -> Answer {
+        Answer { status, headers: Vec::new(), body: body.into() }
+    }
+
+    #[test]
+    fn what_an_answer_settles() {
+        let renew = Forwarded::Renew { stream: CALL, lease: 7 };
+        let request = pb::LeaseTimeToLiveRequest { id: 7, keys: true };
+        let ask = Forwarded::TimeToLive { call: CALL, request };
+        let kept = |id| pb::LeaseKeepAliveResponse { header: None, id, ttl: 60 }.encode_to_vec();
+        let found = pb::LeaseTimeToLiveResponse { id: 7, ttl: 3, granted_ttl: 60, ..Default::default() };
+        let response = leasepb::LeaseInternalResponse { lease_time_to_live_response: Some(found.clone()) };
+        let not_ready = "etcdserver: can only promote a learner member which is in sync with leader\n";
+        for (what, answer, settled) in [
+            (&renew, answer(200, kept(7)), Some(Settled::Renewed { ttl: 60 })),
+            (&renew, answer(200, kept(8)), None),
+            (&renew, answer(404, "lease not found\n"), Some(Settled::Renewed { ttl: 0 })),
+            (&renew, answer(408, "late"), None),
+            (&renew, answer(400, "not a primary lessor\n"), None),
+            (&ask, answer(200, response.encode_to_vec()), Some(Settled::TimeToLive(Some(found)))),
+            (&ask, answer(404, ""), Some(Settled::TimeToLive(None))),
+            (&ask, answer(500, "not a primary lessor\n"), None),
+            (&promote(), answer(404, ""), Some(Settled::Promoted(Err(Unpromoted::UnknownId)))),
+            (&promote(), answer(412, not_ready), Some(Settled::Promoted(Err(Unpromoted::Behind)))),
+            (&promote(), answer(412, "membership: can only promote a learner member\n"), {
+                Some(Settled::Promoted(Err(Unpromoted::Voter)))
+            }),
+            (&promote(), answer(412, "cluster ID mismatch"), None),
+            (&promote(), answer(500, "{}"), None),
+            (&promote(), answer(200, "[{\"id\":9,\"peerURLs\":[\"http://a:1\"],\"name\":\"n\"}]\n"), {
+                let member = pb::Member {
+                    id: 9,
+                    name: "n".into(),
+                    peer_ur_ls: vec!["http://a:1".into()],
+                    ..Default::default()
+                };
+                Some(Settled::Promoted(Ok(vec![member])))
+            }),
+        ] {
+            assert_eq!(settle(what, &answer), settled, "{what:?} {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_made_again_until_it_is_settled_or_nobody_waits() {
+        let mut forwards = Forwards::default();
+        forwards.add(promote(), 5000);
+        let due = forwards.due(0).pop().expect("at once");
+        forwards.wait_for_leader(due, 0);
+        assert!(forwards.due(50).is_empty());
+        let due = forwards.due(100).pop().expect("after a while");
+        forwards.send(due, vec!["http://a:1".into()], 1000);
+        let sent = forwards.take().pop().expect("sent");
+        assert_eq!((sent.path.as_str(), sent.timeout), ("/members/promote/9", Duration::from_secs(4)));
+        assert_eq!(sent.headers, [("Authorization", "t".to_owned())]);
+        assert_eq!(forwards.answered(sent.token, Err(RequestError::TimedOut), 2000), None);
+        let due = forwards.due(2050).pop().expect("again");
+        assert_eq!(due.until_ms, 5000);
+        forwards.send(due, vec!["http://a:1".into()], 2050);
+        let again = forwards.take().pop().expect("sent again");
+        forwards.gone(CALL);
+        assert!(forwards.is_empty());
+        assert_eq!(forwards.answered(again.token, Ok(answer(404, "")), 3000), None, "nobody waits");
     }
 }
