@@ -38,6 +38,9 @@ pub const VERSION: &str = "3.7.1";
 /// Ticks made up for at most after the loop was held up; more would only start needless elections.
 const TICKS_BEHIND_MAX: u64 = 10;
 
+/// Entries after which the log in memory is trimmed.
+const LOG_TRIM_ENTRIES: u64 = 1000;
+
 /// Segments and snapshot files beyond the limits are deleted this often.
 const PURGE_INTERVAL_MS: u64 = 30_000;
 
@@ -85,7 +88,11 @@ struct Running {
 
 /// Opens the data directory as the flags say.
 fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Opened, restart::Error> {
-    let layout = Layout { wal_dir: config.member.wal_dir(), snap_dir: config.member.snap_dir() };
+    let layout = Layout {
+        wal_dir: config.member.wal_dir(),
+        snap_dir: config.member.snap_dir(),
+        segment_bytes: wal::SEGMENT_BYTES,
+    };
     let bolt = bolt::Options { no_sync: config.storage.no_fsync, ..bolt::Options::default() };
     let options = state::Options {
         lease_ttl_min_s: (config.timing.election_timeout().as_millis() as i64 * 3 / 2 + 999) / 1000,
@@ -469,6 +476,7 @@ fn settings(config: &Config, member_id: u64, cluster_id: u64) -> Settings {
         request_timeout_ms: config.timing.request_timeout().as_millis() as u64,
         snapshot_entries: config.storage.snapshot_count,
         catchup_entries: config.storage.catchup_entries,
+        trim_entries: LOG_TRIM_ENTRIES,
         quota_bytes: config.storage.quota_bytes,
         request_bytes_max: config.limits.request_bytes_max,
         compaction_pause_ms: config.compaction.sleep_interval.as_millis() as u64,

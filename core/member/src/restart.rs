@@ -20,6 +20,8 @@ use wal::Wal;
 pub struct Layout {
     pub wal_dir: PathBuf,
     pub snap_dir: PathBuf,
+    /// Bytes of a segment of the log: [`wal::SEGMENT_BYTES`], less in a simulation.
+    pub segment_bytes: u64,
 }
 
 impl Layout {
@@ -179,7 +181,7 @@ fn begin(
 ) -> Result<Opened, Error> {
     let First { member_id, cluster_id, hard_state, conf_state, entries } = first;
     let metadata = etcdserverpb::Metadata { node_id: Some(member_id), cluster_id: Some(cluster_id) };
-    let mut wal = Wal::create(disk.clone(), &layout.wal_dir, &metadata)?;
+    let mut wal = Wal::create_sized(disk.clone(), &layout.wal_dir, &metadata, layout.segment_bytes)?;
     entries.iter().for_each(|entry| wal.append_entry(entry));
     if !entries.is_empty() {
         wal.append_state(&hard_state);
@@ -228,7 +230,7 @@ fn resume(
             return Err(Error::BackendMismatch { path, index, snapshot: snapshot.index() });
         }
     }
-    let (wal, replay) = Wal::open(disk.clone(), &layout.wal_dir, &snapshot)?;
+    let (wal, replay) = Wal::open_sized(disk.clone(), &layout.wal_dir, &snapshot, layout.segment_bytes)?;
     let options = state::Options { replay_from: snapshot.index(), v2_store, ..options };
     let state = State::open(committer.reader(), options)?;
     if !had_backend && state.members().version().is_some() {
