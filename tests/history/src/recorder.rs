@@ -35,6 +35,10 @@ impl Recorder {
         operation.outcome = outcome;
     }
 
+    pub fn get(&self, id: OperationId) -> &Operation {
+        &self.operations[id.0]
+    }
+
     /// Operations in the order of their calls, open ones as unknown.
     pub fn operations(&self) -> &[Operation] {
         &self.operations
