@@ -27,7 +27,8 @@ pub enum Verdict {
     Undecided,
 }
 
-/// Looks for an order of the operations on each key. Serializable reads and reads of the past are left out.
+/// Looks for an order of the operations on each key. Serializable reads and reads of the past are left out, and so are
+/// keys that were ever attached to a lease: their end is nobody's operation.
 ///
 /// # Errors
 /// A key without one, with as few operations as show it.
@@ -57,7 +58,7 @@ pub fn check_within(operations: &[Operation], steps_max: u64) -> Result<Verdict,
     Ok(verdict)
 }
 
-/// Every key that an operation named or saw.
+/// Every key that an operation named or saw, but for those that a lease may have ended.
 fn keys(operations: &[Operation]) -> BTreeSet<Bytes> {
     let mut keys = BTreeSet::new();
     for operation in operations {
@@ -70,6 +71,11 @@ fn keys(operations: &[Operation]) -> BTreeSet<Bytes> {
         }
         if let Some(Seen::Found(found)) = operation.answer().map(|answer| &answer.seen) {
             keys.extend(found.iter().map(|kv| kv.key.clone()));
+        }
+    }
+    for operation in operations {
+        if let Call::Put { key, lease: 1.. | ..0, .. } = &operation.call {
+            keys.remove(key);
         }
     }
     keys

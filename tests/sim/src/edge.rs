@@ -9,11 +9,7 @@ use crate::{
 };
 use member::{Member, Outputs, proposal::Payload, raft::Role};
 use proto::{Message, etcdserverpb as pb, mvccpb, raftpb};
-use state::{
-    RangeAnswer, RangeStep,
-    lease::Renewal,
-    member::Change,
-};
+use state::{RangeAnswer, RangeStep, lease::Renewal, member::Change};
 use std::collections::BTreeMap;
 
 #[derive(Debug)]
@@ -108,8 +104,10 @@ impl Edge {
 
     /// Callers that have given up are forgotten, as the server does at their deadline.
     pub fn forget(&mut self, gone: CallId, member: &mut Member) {
-        let reads: Vec<u64> = self.reads.iter().filter(|(_, (call, _))| *call == gone).map(|(t, _)| *t).collect();
-        let asked: Vec<u64> = self.proposals.iter().filter(|(_, call)| **call == gone).map(|(id, _)| *id).collect();
+        let reads: Vec<u64> =
+            self.reads.iter().filter(|(_, (call, _))| *call == gone).map(|(t, _)| *t).collect();
+        let asked: Vec<u64> =
+            self.proposals.iter().filter(|(_, call)| **call == gone).map(|(id, _)| *id).collect();
         self.reads.retain(|token, _| !reads.contains(token));
         self.proposals.retain(|id, _| !asked.contains(id));
         self.expired.retain(|(call, _)| *call != gone);

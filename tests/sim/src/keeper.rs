@@ -120,7 +120,8 @@ impl Keeper {
     }
 
     pub fn gave_up(&mut self, call: CallId, scene: &mut Scene<'_>) {
-        if let Some((_, Asked::Attach(operation), _)) = self.current.take_if(|(current, ..)| *current == call) {
+        if let Some((_, Asked::Attach(operation), _)) = self.current.take_if(|(current, ..)| *current == call)
+        {
             scene.evidence.recorder.end(operation, Outcome::Unknown, scene.now);
         }
         scene.wake(50 * MS);

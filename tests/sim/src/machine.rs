@@ -9,6 +9,13 @@ use crate::{
 use disk::{Disk, sim::SimDisk};
 use std::sync::Arc;
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskTrouble {
+    /// Power goes away in the middle of a call.
+    PowerLoss,
+    Full,
+}
+
 #[derive(Debug)]
 pub struct Machine {
     pub name: String,
@@ -22,7 +29,7 @@ pub struct Machine {
     pub removed: bool,
     pub paused_until: Micros,
     /// Its disk is made to fail: then a process may stop.
-    pub disk_trouble: bool,
+    pub disk_trouble: Option<DiskTrouble>,
     pub plant: Plant,
 }
 
@@ -37,7 +44,7 @@ impl Machine {
             life: 0,
             removed: false,
             paused_until: 0,
-            disk_trouble: false,
+            disk_trouble: None,
             plant: Plant::new(bug),
         }
     }

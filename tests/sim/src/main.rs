@@ -82,7 +82,9 @@ impl Totals {
     fn add(&mut self, seed: u64, report: &Report) {
         self.seeds += 1;
         if let Some(violation) = &report.violation {
-            println!("seed {seed} failed: {violation}\n  replay: cargo run --release -p sim -- --seed {seed} --trace");
+            println!(
+                "seed {seed} failed: {violation}\n  replay: cargo run --release -p sim -- --seed {seed} --trace"
+            );
             self.failed.push(seed);
         }
         self.steps += report.steps;

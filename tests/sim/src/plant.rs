@@ -22,13 +22,8 @@ pub enum Bug {
 }
 
 impl Bug {
-    pub const ALL: [Bug; 5] = [
-        Bug::SkippedSync,
-        Bug::ReusedReadContext,
-        Bug::LostVote,
-        Bug::AppliedTwice,
-        Bug::StaleLeaseExpiry,
-    ];
+    pub const ALL: [Bug; 5] =
+        [Bug::SkippedSync, Bug::ReusedReadContext, Bug::LostVote, Bug::AppliedTwice, Bug::StaleLeaseExpiry];
 }
 
 /// The bug of one process, if any.

@@ -22,7 +22,10 @@ pub enum Request {
 #[derive(Clone, Debug)]
 pub enum Response {
     Done(Reply),
-    Found { revision: i64, kvs: Vec<mvccpb::KeyValue> },
+    Found {
+        revision: i64,
+        kvs: Vec<mvccpb::KeyValue>,
+    },
     /// Seconds; 0: there is no such lease.
     Renewed(i64),
     Rejected(Reject),

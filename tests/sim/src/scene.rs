@@ -98,7 +98,8 @@ impl Scene<'_> {
 
     /// A machine that is up and may take writes, if there is one.
     pub fn any_up(&mut self) -> Option<usize> {
-        let up: Vec<usize> = (0..self.slots.len()).filter(|s| self.slots[*s].up && !self.slots[*s].learner).collect();
+        let up: Vec<usize> =
+            (0..self.slots.len()).filter(|s| self.slots[*s].up && !self.slots[*s].learner).collect();
         self.draw.pick(&up).copied()
     }
 

@@ -128,7 +128,12 @@ pub struct CommitStage {
 }
 
 impl CommitStage {
-    pub fn new(disk: Arc<dyn Disk>, layout: Layout, bolt: bolt::Options, committer: Committer) -> CommitStage {
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        layout: Layout,
+        bolt: bolt::Options,
+        committer: Committer,
+    ) -> CommitStage {
         CommitStage { disk, layout, bolt, committer: Some(committer), queue: VecDeque::new(), running: None }
     }
 
@@ -146,7 +151,8 @@ impl CommitStage {
             return Ok(None);
         }
         let Some(work) = self.queue.pop_front() else { return Ok(None) };
-        self.running = Some(if draw.percent(50) { Commit::ToDo(work) } else { Commit::Done(self.work(work)?) });
+        self.running =
+            Some(if draw.percent(50) { Commit::ToDo(work) } else { Commit::Done(self.work(work)?) });
         Ok(Some(disk_time(draw)))
     }
 

@@ -5,12 +5,15 @@ use crate::{
     scene::{Act, Scene},
     schedule::{MS, SECOND},
 };
-use history::{Keys, watch::{Received, Watched}};
+use bytes::Bytes;
+use history::{
+    Keys,
+    watch::{Received, Watched},
+};
 use mvcc::{
     KeyRange,
     watch::{Create, Delivery, Filters},
 };
-use bytes::Bytes;
 
 #[derive(Clone, Copy, Debug)]
 struct Stream {

@@ -183,7 +183,10 @@ impl World {
                 match done(self) {
                     Ok(()) => return,
                     Err(missing) if self.now > end => {
-                        return self.evidence.blame(format!("not {what}, {} s after all was mended: {missing}", limit / SECOND));
+                        return self.evidence.blame(format!(
+                            "not {what}, {} s after all was mended: {missing}",
+                            limit / SECOND
+                        ));
                     }
                     Err(_) => {}
                 }

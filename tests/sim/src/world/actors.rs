@@ -111,8 +111,12 @@ impl World {
                 hub.open(stream);
                 hub.create(stream, create, revision).expect("a watcher");
             }),
-            Act::Block { slot, stream, blocked } => self.with_hub(slot, |hub, _| hub.set_blocked(stream, blocked)),
-            Act::AskProgress { slot, stream } => self.with_hub(slot, |hub, revision| hub.progress(stream, revision)),
+            Act::Block { slot, stream, blocked } => {
+                self.with_hub(slot, |hub, _| hub.set_blocked(stream, blocked))
+            }
+            Act::AskProgress { slot, stream } => {
+                self.with_hub(slot, |hub, revision| hub.progress(stream, revision))
+            }
             Act::CloseStream { slot, stream } => self.with_hub(slot, |hub, _| hub.close(stream)),
             Act::TransferLeader { from, to } => {
                 if let Some(process) = &mut self.machines[from].process {
@@ -150,7 +154,7 @@ impl World {
                 Ok(HashJob::Done(hash)) => hash,
                 Ok(HashJob::Work(work)) => match work.run() {
                     Ok(hash) => hash,
-                    Err(_) if machine.disk_trouble => continue,
+                    Err(_) if machine.disk_trouble.is_some() => continue,
                     Err(error) => return self.evidence.blame(format!("{}: {error}", machine.name)),
                 },
                 Err(_) => continue,

@@ -1,11 +1,7 @@
 //! The end of a simulation: everything is mended, the cluster must come to rest, and all that is known is judged.
 
 use super::World;
-use crate::{
-    network::Weather,
-    scene::Actor,
-    schedule::SECOND,
-};
+use crate::{network::Weather, process, scene::Actor, schedule::SECOND};
 use disk::sim::Crash;
 use history::{lease, linear, order, watch};
 
@@ -19,9 +15,9 @@ impl World {
     pub(super) fn close(&mut self) {
         self.mend_everything();
         self.until(REST, "at rest", World::at_rest);
-        self.read_everywhere();
         self.compare_hashes();
         self.compare_states();
+        self.read_everywhere();
         let revision = self.evidence.revisions.last();
         for slot in 0..self.machines.len() {
             if self.machines[slot].process.is_some() {
@@ -29,9 +25,9 @@ impl World {
             }
         }
         self.until(REST, "at rest after a loss of power", World::at_rest);
-        self.read_everywhere();
         self.compare_hashes();
         self.compare_states();
+        self.read_everywhere();
         if self.evidence.revisions.last() != revision {
             self.evidence.blame("the history went on though nobody wrote");
         }
@@ -59,10 +55,17 @@ impl World {
             let Some(process) = &self.machines[slot].process else {
                 return Err(format!("m{slot} is down"));
             };
+            if member.attributes.client_urls.is_empty() {
+                return Err(format!("m{slot} has not published its name"));
+            }
             let applied = process.member.applied_index();
             if applied != last || process.member.state().buffer_pending() != 0 {
                 return Err(format!("m{slot} has applied {applied} of {last}"));
             }
+        }
+        let version = process.member.state().members().version();
+        if version != Some(process::release()) {
+            return Err(format!("the cluster version is {version:?}"));
         }
         if !process.member.state().leases().is_empty() {
             return Err("there are leases".into());

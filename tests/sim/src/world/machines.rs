@@ -3,7 +3,7 @@
 use super::{Event, World};
 use crate::{
     evidence,
-    machine::Machine,
+    machine::{DiskTrouble, Machine},
     process::{self, Boot, Cx, Due, Effect, Process},
     rpc::{CallId, Request, Response},
     schedule::{MS, Micros},
@@ -40,10 +40,8 @@ fn watch_everything() -> Create {
 
 impl World {
     pub(super) fn make_founders(&mut self) {
-        let initial = |n: usize| InitialMember {
-            name: format!("m{n}"),
-            peer_urls: vec![format!("http://m{n}:2380")],
-        };
+        let initial =
+            |n: usize| InitialMember { name: format!("m{n}"), peer_urls: vec![format!("http://m{n}:2380")] };
         let members: Vec<InitialMember> = (1..=self.plan.founders).map(initial).collect();
         for member in &members {
             let name = member.name.clone();
@@ -85,7 +83,9 @@ impl World {
                 process.member.hub_mut().open(OBSERVER);
                 process.member.hub_mut().create(OBSERVER, watch_everything(), revision).expect("a watcher");
                 machine.process = Some(process);
-                self.trace.step(self.now, &[1, slot as u64, revision as u64], || format!("m{slot} starts at {revision}"));
+                self.trace.step(self.now, &[1, slot as u64, revision as u64], || {
+                    format!("m{slot} starts at {revision}")
+                });
                 self.look_at_history(slot);
                 self.effects(slot, effects);
             }
@@ -98,7 +98,9 @@ impl World {
         let machine = &mut self.machines[slot];
         machine.process = None;
         machine.disk.crash(crash);
-        machine.disk_trouble = false;
+        if crash != Crash::Killed {
+            machine.disk_trouble = None;
+        }
         machine.paused_until = 0;
         let life = machine.life;
         machine.life += 1;
@@ -106,8 +108,12 @@ impl World {
         if let Some(down) = down {
             self.schedule.at(self.now + down, Event::Start(slot));
         }
-        let lost: Vec<CallId> =
-            self.calls.iter().filter(|(_, open)| open.at == Some((slot, life))).map(|(call, _)| *call).collect();
+        let lost: Vec<CallId> = self
+            .calls
+            .iter()
+            .filter(|(_, open)| open.at == Some((slot, life)))
+            .map(|(call, _)| *call)
+            .collect();
         for call in lost {
             let at = self.now + self.draw.between(1, 100) * MS;
             self.schedule.at(at, Event::Answer { call, response: Response::Lost });
@@ -117,11 +123,12 @@ impl World {
     /// A process stopped by itself: right if its disk failed, a violation if not.
     fn failed(&mut self, slot: usize, why: String) {
         let machine = &self.machines[slot];
-        if !machine.disk_trouble {
-            return self.evidence.blame(format!("{} stopped: {why}", machine.name));
-        }
+        let crash = match machine.disk_trouble {
+            None => return self.evidence.blame(format!("{} stopped: {why}", machine.name)),
+            Some(DiskTrouble::Full) if self.draw.percent(70) => Crash::Killed,
+            Some(_) => self.power_loss(),
+        };
         self.trace.step(self.now, &[3, slot as u64], || format!("m{slot} fails: {why}"));
-        let crash = if self.draw.percent(50) { self.power_loss() } else { Crash::KeepUnsynced };
         let down = self.draw.between(10, 2000) * MS;
         self.stop(slot, crash, Some(down));
     }
@@ -130,7 +137,7 @@ impl World {
         self.trace.step(self.now, &[4, slot as u64], || format!("m{slot} is removed"));
         self.machines[slot].removed = true;
         if self.machines[slot].process.is_some() {
-            self.stop(slot, Crash::KeepUnsynced, None);
+            self.stop(slot, Crash::Killed, None);
         }
     }
 
@@ -180,7 +187,8 @@ impl World {
     }
 
     pub(super) fn message(&mut self, to: usize, mut message: raftpb::Message) {
-        let numbers = [12, to as u64, message.r#type() as u64, message.term(), message.index(), message.commit()];
+        let numbers =
+            [12, to as u64, message.r#type() as u64, message.term(), message.index(), message.commit()];
         self.trace.step(self.now, &numbers, || format!("m{to} <- {}", brief(&message)));
         let Some(process) = &self.machines[to].process else { return };
         if process.member.state().members().is_removed(message.from()) {
@@ -198,7 +206,9 @@ impl World {
         let life = self.machines[slot].life;
         for effect in effects {
             match effect {
-                Effect::After(delay, due) => self.schedule.at(self.now + delay, Event::Due { slot, life, due }),
+                Effect::After(delay, due) => {
+                    self.schedule.at(self.now + delay, Event::Due { slot, life, due })
+                }
                 Effect::Send(message) => self.send(slot, message),
                 Effect::SendSnapshot(job) => self.send_snapshot(slot, job),
                 Effect::AskVersions => self.ask_versions(slot),

@@ -2,6 +2,7 @@
 
 use super::{Event, World};
 use crate::{
+    machine::DiskTrouble,
     plan::{Plan, Trouble},
     schedule::{MS, SECOND},
 };
@@ -20,10 +21,11 @@ impl World {
         let Some(trouble) = self.draw.pick(&self.plan.troubles).copied() else { return };
         let slot = self.draw.below(self.machines.len() as u64) as usize;
         *self.report.troubles.entry(trouble).or_default() += 1;
-        self.trace.step(self.now, &[40, trouble as u64, slot as u64], || format!("trouble: {trouble:?} m{slot}"));
+        self.trace
+            .step(self.now, &[40, trouble as u64, slot as u64], || format!("trouble: {trouble:?} m{slot}"));
         let down = self.draw.between(1, 3000) * MS;
         match trouble {
-            Trouble::Kill => self.stop_if_up(slot, Crash::KeepUnsynced, down),
+            Trouble::Kill => self.stop_if_up(slot, Crash::Killed, down),
             Trouble::PowerLoss => {
                 let crash = self.power_loss();
                 self.stop_if_up(slot, crash, down);
@@ -35,7 +37,7 @@ impl World {
                 }
             }
             Trouble::PowerLossWhileWriting => {
-                self.machines[slot].disk_trouble = true;
+                self.machines[slot].disk_trouble = Some(DiskTrouble::PowerLoss);
                 let after = self.draw.below(30);
                 self.machines[slot].disk.halt_after(after);
             }
@@ -77,7 +79,11 @@ impl World {
 
     /// What a loss of power leaves.
     pub(super) fn power_loss(&mut self) -> Crash {
-        if self.draw.percent(40) { Crash::DropUnsynced } else { Crash::Torn { seed: self.draw.number() } }
+        match self.draw.below(10) {
+            0..=3 => Crash::DropUnsynced,
+            4 => Crash::KeepUnsynced,
+            _ => Crash::Torn { seed: self.draw.number() },
+        }
     }
 
     pub(super) fn leader(&self) -> Option<usize> {
@@ -86,7 +92,9 @@ impl World {
             process.map(|process| process.member.consensus().standing())
         };
         let leaders = self.machines.iter().enumerate().filter_map(|(slot, machine)| {
-            leads(machine).filter(|standing| standing.role == Role::Leader).map(|standing| (standing.term, slot))
+            leads(machine)
+                .filter(|standing| standing.role == Role::Leader)
+                .map(|standing| (standing.term, slot))
         });
         leaders.max().map(|(_, slot)| slot)
     }
@@ -121,7 +129,7 @@ impl World {
     }
 
     fn fill_disk(&mut self, slot: usize) {
-        self.machines[slot].disk_trouble = true;
+        self.machines[slot].disk_trouble = Some(DiskTrouble::Full);
         let after = self.draw.below(20);
         let full = Fault { on: FaultOn::Write, after, error: ErrorKind::StorageFull, lasting: true };
         self.machines[slot].disk.inject(full);
@@ -131,6 +139,6 @@ impl World {
 
     pub(super) fn free_space(&mut self, slot: usize) {
         self.machines[slot].disk.clear_faults();
-        self.machines[slot].disk_trouble = false;
+        self.machines[slot].disk_trouble = None;
     }
 }
