@@ -39,10 +39,6 @@ impl Keeper {
         Keeper { id, granted: 0, lease: 0, ttl_s: 0, renewals_left: 0, current: None, held: false }
     }
 
-    pub fn is_idle(&self) -> bool {
-        self.current.is_none()
-    }
-
     pub fn wake(&mut self, scene: &mut Scene<'_>) {
         if self.current.is_some() || scene.closing {
             return;

@@ -1,7 +1,7 @@
 //! Whoever runs the cluster: adds learners, promotes them, removes members, moves leadership, compacts, compares.
 
 use crate::{
-    rpc::{CallId, Request, Response},
+    rpc::{CallId, Request},
     scene::{Act, Scene, change},
     schedule::{MS, SECOND},
 };
@@ -15,18 +15,13 @@ const MACHINES_MAX: usize = 7;
 pub struct Operator {
     reconfigures: bool,
     compacts: bool,
-    joined: usize,
-    /// The call under way, and whom it adds.
-    current: Option<(CallId, Option<(String, u64)>)>,
+    added: usize,
+    current: Option<CallId>,
 }
 
 impl Operator {
     pub fn new(reconfigures: bool, compacts: bool) -> Operator {
-        Operator { reconfigures, compacts, joined: 0, current: None }
-    }
-
-    pub fn is_idle(&self) -> bool {
-        self.current.is_none()
+        Operator { reconfigures, compacts, added: 0, current: None }
     }
 
     pub fn wake(&mut self, scene: &mut Scene<'_>) {
@@ -49,28 +44,31 @@ impl Operator {
             let id = learner.member_id;
             let leader = scene.leader().unwrap_or(slot);
             let promotion = change(ConfChangeType::ConfChangeAddNode, id, Some(promote_context(id)));
-            let call = scene.call(leader, Request::Change(promotion), 3 * SECOND);
-            self.current = Some((call, None));
+            self.current = Some(scene.call(leader, Request::Change(promotion), 3 * SECOND));
         } else if scene.slots.len() < MACHINES_MAX && scene.draw.percent(60) {
             self.add(slot, scene);
         } else {
             let up: Vec<u64> = scene.slots.iter().filter(|seen| seen.up).map(|seen| seen.member_id).collect();
             let Some(id) = scene.draw.pick(&up).copied() else { return };
             let removal = change(ConfChangeType::ConfChangeRemoveNode, id, None);
-            let call = scene.call(slot, Request::Change(removal), 3 * SECOND);
-            self.current = Some((call, None));
+            self.current = Some(scene.call(slot, Request::Change(removal), 3 * SECOND));
         }
     }
 
+    /// Mostly as a learner, as etcd advises. Its machine starts when the change is applied somewhere.
     fn add(&mut self, slot: usize, scene: &mut Scene<'_>) {
-        self.joined += 1;
-        let name = format!("j{}", self.joined);
-        let peer_urls = vec![format!("http://{name}:2380")];
-        let id = member_id(&peer_urls, "", Some(self.joined as i64));
-        let member = Member { id, peer_urls, is_learner: true, ..Member::default() };
-        let addition = change(ConfChangeType::ConfChangeAddLearnerNode, id, Some(add_context(&member)));
-        let call = scene.call(slot, Request::Change(addition), 3 * SECOND);
-        self.current = Some((call, Some((name, id))));
+        self.added += 1;
+        let peer_urls = vec![format!("http://j{}:2380", self.added)];
+        let id = member_id(&peer_urls, "", Some(self.added as i64));
+        let is_learner = scene.draw.percent(80);
+        let member = Member { id, peer_urls, is_learner, ..Member::default() };
+        let kind = if is_learner {
+            ConfChangeType::ConfChangeAddLearnerNode
+        } else {
+            ConfChangeType::ConfChangeAddNode
+        };
+        let addition = change(kind, id, Some(add_context(&member)));
+        self.current = Some(scene.call(slot, Request::Change(addition), 3 * SECOND));
     }
 
     fn transfer(&self, scene: &mut Scene<'_>) {
@@ -86,19 +84,12 @@ impl Operator {
         let Some(slot) = scene.any_up() else { return };
         let revision = scene.slots[slot].revision - scene.draw.below(30) as i64;
         if revision > 1 {
-            self.current = Some((scene.call(slot, Request::Compact(revision), 3 * SECOND), None));
+            self.current = Some(scene.call(slot, Request::Compact(revision), 3 * SECOND));
         }
     }
 
-    pub fn answered(&mut self, call: CallId, response: &Response, scene: &mut Scene<'_>) {
-        let Some((_, added)) = self.current.take_if(|(current, _)| *current == call) else { return };
-        if let (Some((name, member_id)), Response::Done(_)) = (added, response) {
-            scene.acts.push(Act::Join { name, member_id });
-        }
-    }
-
-    /// A change whose fate is not known may still have been made; its machine is then never started.
-    pub fn gave_up(&mut self, call: CallId) {
-        self.current.take_if(|(current, _)| *current == call);
+    /// Answered or given up: whatever came of it, something else can be done.
+    pub fn ended(&mut self, call: CallId) {
+        self.current.take_if(|current| *current == call);
     }
 }

@@ -222,10 +222,6 @@ impl Process {
         Ok(process)
     }
 
-    pub fn now_ms(&self, now: Micros) -> u64 {
-        self.clock.ms(now)
-    }
-
     /// Something has become due.
     pub fn due(&mut self, due: Due, cx: &mut Cx<'_>) -> Result<(), Fault> {
         self.member.set_time(self.clock.ms(cx.now));

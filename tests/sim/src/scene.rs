@@ -22,7 +22,6 @@ pub enum Actor {
 /// A machine as seen from outside.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub name: String,
     pub member_id: u64,
     pub life: u64,
     pub up: bool,
@@ -64,11 +63,6 @@ pub enum Act {
     TransferLeader {
         from: usize,
         to: u64,
-    },
-    /// A machine with this name begins to run a member that the cluster has added.
-    Join {
-        name: String,
-        member_id: u64,
     },
     CompareHashes,
 }

@@ -6,7 +6,7 @@ use crate::{
     scene::{Act, Actor, Scene, Seen},
     schedule::MS,
 };
-use member::{raft::Role, restart::Beginning};
+use member::raft::Role;
 use mvcc::{HashJob, watch::Delivery};
 
 impl World {
@@ -17,7 +17,6 @@ impl World {
             let standing = member.map(|member| member.consensus().standing());
             let own = member.and_then(|member| member.state().members().get(machine.member_id));
             Seen {
-                name: machine.name.clone(),
                 member_id: machine.member_id,
                 life: machine.life,
                 up: own.is_some(),
@@ -67,7 +66,7 @@ impl World {
         self.with_scene(actor, |world, scene| match actor {
             Actor::Client(n) => world.clients[n].answered(call, response, scene),
             Actor::Keeper(n) => world.keepers[n].answered(call, response, scene),
-            Actor::Operator => world.operator.answered(call, &response, scene),
+            Actor::Operator => world.operator.ended(call),
             Actor::Watcher(_) => unreachable!("watchers make no calls"),
         });
     }
@@ -84,7 +83,7 @@ impl World {
         self.with_scene(actor, |world, scene| match actor {
             Actor::Client(n) => world.clients[n].gave_up(call, scene),
             Actor::Keeper(n) => world.keepers[n].gave_up(call, scene),
-            Actor::Operator => world.operator.gave_up(call),
+            Actor::Operator => world.operator.ended(call),
             Actor::Watcher(_) => unreachable!("watchers make no calls"),
         });
     }
@@ -122,13 +121,6 @@ impl World {
                 if let Some(process) = &mut self.machines[from].process {
                     process.member.transfer_leader(to);
                 }
-            }
-            Act::Join { name, member_id } => {
-                self.make_machine(name, Beginning::Join { member_id, cluster_id: self.cluster_id });
-                let slot = self.machines.len() - 1;
-                self.machines[slot].member_id = member_id;
-                let at = self.now + self.draw.between(1, 1000) * MS;
-                self.schedule.at(at, Event::Start(slot));
             }
             Act::CompareHashes => self.compare_hashes(),
         }

@@ -62,6 +62,23 @@ impl World {
         self.machines.push(Machine::new(name, boot, self.bug));
     }
 
+    /// The member on `slot` has applied that this one was added: a machine begins to run it, if it is new.
+    fn join(&mut self, slot: usize, member_id: u64) {
+        let Some(process) = &self.machines[slot].process else { return };
+        let Some(member) = process.member.state().members().get(member_id) else { return };
+        if self.slot_of(member_id).is_some() {
+            return;
+        }
+        self.make_machine(
+            member.peer_urls[0].clone(),
+            Beginning::Join { member_id, cluster_id: self.cluster_id },
+        );
+        let joiner = self.machines.len() - 1;
+        self.machines[joiner].member_id = member_id;
+        let at = self.now + self.draw.between(1, 1000) * MS;
+        self.schedule.at(at, Event::Start(joiner));
+    }
+
     /// Starts a process, if none runs and the member is not removed.
     pub(super) fn start(&mut self, slot: usize) {
         let machine = &mut self.machines[slot];
@@ -366,6 +383,8 @@ impl World {
                 let removes = change.r#type() == raftpb::ConfChangeType::ConfChangeRemoveNode;
                 if removes && change.node_id() == self.machines[slot].member_id {
                     self.removed(slot);
+                } else {
+                    self.join(slot, change.node_id());
                 }
             }
             other => self.trace.step(self.now, &[23, slot as u64], || format!("m{slot} {other:?}")),
