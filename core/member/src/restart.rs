@@ -187,16 +187,22 @@ fn begin(
         wal.append_state(&hard_state);
     }
     wal.sync()?;
-    // The log's own name, and those of the directories that hold it, must outlive a crash too.
+    sync_directories(&**disk, layout)?;
+    let state = State::open(committer.reader(), options)?;
+    let log = NodeLog { index: 0, term: 0, hard_state, conf_state, entries };
+    Ok(Opened { member_id, cluster_id, restarted: false, log, wal, committer, state, repaired: false })
+}
+
+/// The log's own name, and those of the directories that hold it, must outlive a crash too; also those that a process
+/// left behind which was killed in its first life.
+fn sync_directories(disk: &dyn Disk, layout: &Layout) -> Result<(), Error> {
     for dir in [&layout.wal_dir, &layout.snap_dir] {
         for above in dir.ancestors().skip(1).take(DIRECTORIES_SYNCED) {
             // What lies above the first part of a relative path is the working directory.
             disk.sync_dir(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
         }
     }
-    let state = State::open(committer.reader(), options)?;
-    let log = NodeLog { index: 0, term: 0, hard_state, conf_state, entries };
-    Ok(Opened { member_id, cluster_id, restarted: false, log, wal, committer, state, repaired: false })
+    Ok(())
 }
 
 fn first_entry(index: u64, member: &state::member::Member) -> raftpb::Entry {
@@ -230,6 +236,7 @@ fn resume(
             return Err(Error::BackendMismatch { path, index, snapshot: snapshot.index() });
         }
     }
+    sync_directories(&**disk, layout)?;
     let (wal, replay) = Wal::open_sized(disk.clone(), &layout.wal_dir, &snapshot, layout.segment_bytes)?;
     let options = state::Options { replay_from: snapshot.index(), v2_store, ..options };
     let state = State::open(committer.reader(), options)?;
