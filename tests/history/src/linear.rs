@@ -74,8 +74,9 @@ fn keys(operations: &[Operation]) -> BTreeSet<Bytes> {
         }
     }
     for operation in operations {
-        if let Call::Put { key, lease: 1.. | ..0, .. } = &operation.call {
-            keys.remove(key);
+        match &operation.call {
+            Call::Put { key, lease, .. } if *lease != 0 => drop(keys.remove(key)),
+            _ => {}
         }
     }
     keys
