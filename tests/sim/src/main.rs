@@ -13,6 +13,8 @@ use std::{
     thread,
 };
 
+const REPLAY: &str = "cargo run --release -p sim --";
+
 #[derive(Debug)]
 struct Arguments {
     from: u64,
@@ -54,8 +56,14 @@ fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("{text} is no number"))
 }
 
+thread_local! {
+    /// For a panic's message: a release build ends with it.
+    static SEED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// A seed's report; a panic inside is a violation too.
 fn run(seed: u64, arguments: &Arguments) -> Report {
+    SEED.set(seed);
     let run = || sim::run(seed, arguments.bug, arguments.trace);
     std::panic::catch_unwind(run).unwrap_or_else(|_| Report {
         violation: Some("a panic, printed above".to_owned()),
@@ -108,6 +116,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        println!("seed {} panics; replay: {REPLAY} --seed {} --trace", SEED.get(), SEED.get());
+        print(info);
+    }));
     let next = AtomicU64::new(arguments.from);
     let totals = Mutex::new(Totals::default());
     thread::scope(|scope| {

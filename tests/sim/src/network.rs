@@ -27,12 +27,21 @@ impl Weather {
 /// From one machine to another.
 pub type Link = (usize, usize);
 
+/// What is added to every delay.
+#[derive(Clone, Copy, Debug)]
+pub enum Slow {
+    By(Micros),
+    /// Ever more: half of the time that has passed since.
+    More {
+        since: Micros,
+    },
+}
+
 #[derive(Debug)]
 pub struct Network {
     weather: Weather,
     cut: BTreeSet<Link>,
-    /// Added to every delay.
-    slow: BTreeMap<Link, Micros>,
+    slow: BTreeMap<Link, Slow>,
     /// When the last message in order arrives.
     last: BTreeMap<Link, Micros>,
 }
@@ -50,8 +59,8 @@ impl Network {
         self.cut.insert(link);
     }
 
-    pub fn slow_down(&mut self, link: Link, by: Micros) {
-        self.slow.insert(link, by);
+    pub fn slow_down(&mut self, link: Link, slow: Slow) {
+        self.slow.insert(link, slow);
     }
 
     /// Every link is whole and quick again. What is on its way stays so.
@@ -69,7 +78,11 @@ impl Network {
         if self.cut.contains(&link) || draw.permille(self.weather.lost_permille) {
             return Vec::new();
         }
-        let slow = self.slow.get(&link).copied().unwrap_or(0);
+        let slow = match self.slow.get(&link) {
+            None => 0,
+            Some(Slow::By(time)) => *time,
+            Some(Slow::More { since }) => (now - since) / 2,
+        };
         let mut arrivals = vec![now + slow + draw.between(50, self.weather.delay_max)];
         if !draw.permille(self.weather.reordered_permille) {
             let last = self.last.entry(link).or_default();

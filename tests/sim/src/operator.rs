@@ -48,8 +48,19 @@ impl Operator {
         } else if scene.slots.len() < MACHINES_MAX && scene.draw.percent(60) {
             self.add(slot, scene);
         } else {
-            let up: Vec<u64> = scene.slots.iter().filter(|seen| seen.up).map(|seen| seen.member_id).collect();
-            let Some(id) = scene.draw.pick(&up).copied() else { return };
+            self.remove(slot, scene);
+        }
+    }
+
+    /// Never one of two voters: if it is the leader and stops before the other has heard that it is removed, the other
+    /// waits for it for good. That is raft's, and an operator's to avoid.
+    fn remove(&mut self, slot: usize, scene: &mut Scene<'_>) {
+        let up = || scene.slots.iter().filter(|seen| seen.up);
+        if up().filter(|seen| !seen.learner).count() < 3 {
+            return;
+        }
+        let ids: Vec<u64> = up().map(|seen| seen.member_id).collect();
+        if let Some(id) = scene.draw.pick(&ids).copied() {
             let removal = change(ConfChangeType::ConfChangeRemoveNode, id, None);
             self.current = Some(scene.call(slot, Request::Change(removal), 3 * SECOND));
         }

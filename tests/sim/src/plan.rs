@@ -24,6 +24,9 @@ pub enum Trouble {
     IsolateLeader,
     /// Messages to or from one machine come seconds late.
     SlowLinks,
+    /// The leader hears the others ever later, but never so long nothing that it would step down; then it cannot be
+    /// heard any more.
+    LateAndMute,
     /// A process stands still.
     Pause,
     FullDisk,
@@ -32,7 +35,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub const ALL: [Trouble; 11] = [
+    pub const ALL: [Trouble; 12] = [
         Trouble::Kill,
         Trouble::PowerLoss,
         Trouble::PowerLossEverywhere,
@@ -41,6 +44,7 @@ impl Trouble {
         Trouble::OneWay,
         Trouble::IsolateLeader,
         Trouble::SlowLinks,
+        Trouble::LateAndMute,
         Trouble::Pause,
         Trouble::FullDisk,
         Trouble::Weather,

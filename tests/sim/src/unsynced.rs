@@ -1,4 +1,5 @@
-//! A disk that says yes to every `fdatasync` of the log's segments and does nothing: for the planted bug of that name.
+//! A disk that says yes to every `fdatasync` of a segment of the log and does nothing: for the planted bug of that
+//! name. It never spoils the making of a log, which is built in a directory of another name.
 
 use disk::{Disk, File, LockKind, OpenMode, sim::SimDisk};
 use std::{io, path::Path, sync::Arc};
@@ -12,7 +13,8 @@ struct Segment(Arc<dyn File>);
 impl Disk for Unsynced {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         let file = self.0.open(path, mode)?;
-        let is_segment = path.extension().is_some_and(|extension| extension == "wal");
+        let is_segment = path.extension().is_some_and(|extension| extension == "wal")
+            && path.parent().is_some_and(|dir| dir.ends_with("wal"));
         Ok(if is_segment { Arc::new(Segment(file)) } else { file })
     }
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {

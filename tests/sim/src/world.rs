@@ -37,17 +37,51 @@ const EVENTS_MAX: u64 = 3_000_000;
 
 #[derive(Debug)]
 enum Event {
-    Due { slot: usize, life: u64, due: Due },
-    Message { to: usize, message: Box<raftpb::Message> },
-    Snapshot { from: usize, life: u64, to: usize, transfer: Box<Transfer> },
-    Request { slot: usize, call: CallId, request: Request },
-    Answer { call: CallId, response: Response },
-    GiveUp { call: CallId },
-    Delivery { watcher: usize, slot: usize, life: u64, delivery: Delivery },
+    Due {
+        slot: usize,
+        life: u64,
+        due: Due,
+    },
+    Message {
+        to: usize,
+        message: Box<raftpb::Message>,
+    },
+    Snapshot {
+        from: usize,
+        life: u64,
+        to: usize,
+        transfer: Box<Transfer>,
+    },
+    Request {
+        slot: usize,
+        call: CallId,
+        request: Request,
+    },
+    Answer {
+        call: CallId,
+        response: Response,
+    },
+    GiveUp {
+        call: CallId,
+    },
+    Delivery {
+        watcher: usize,
+        slot: usize,
+        life: u64,
+        delivery: Delivery,
+    },
     Wake(Actor),
     Start(usize),
-    Stop { slot: usize, life: u64, crash: Crash, down: Micros },
+    Stop {
+        slot: usize,
+        life: u64,
+        crash: Crash,
+        down: Micros,
+    },
+    Removed(usize),
     SpaceFreed(usize),
+    /// A machine can hear, but not be heard.
+    Mute(usize),
     Mend,
     Trouble,
     Close,
@@ -238,7 +272,9 @@ impl World {
                     self.stop(slot, crash, Some(down));
                 }
             }
+            Event::Removed(slot) => self.removed(slot),
             Event::SpaceFreed(slot) => self.free_space(slot),
+            Event::Mute(slot) => self.cut_off(slot, false, true),
             Event::Mend => self.network.mend(),
             Event::Trouble => self.trouble(),
             Event::Close => self.closing = true,

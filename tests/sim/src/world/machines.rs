@@ -6,7 +6,7 @@ use crate::{
     machine::{DiskTrouble, Machine},
     process::{self, Boot, Cx, Due, Effect, Process},
     rpc::{CallId, Request, Response},
-    schedule::{MS, Micros},
+    schedule::{MS, Micros, SECOND},
     transfer::{self, Transfer},
     watcher,
 };
@@ -22,6 +22,9 @@ use proto::raftpb::{self, MessageType};
 
 /// The stream of the one who notes what every member does.
 const OBSERVER: u64 = 0;
+
+/// A member that has applied its own removal goes on for a while, so that others hear of it.
+const LEAVING: Micros = SECOND;
 
 /// Revisions read at a time when a member's whole history is looked at.
 const REVISIONS_PER_LOOK: usize = 1000;
@@ -150,7 +153,11 @@ impl World {
         self.stop(slot, crash, Some(down));
     }
 
-    fn removed(&mut self, slot: usize) {
+    /// The member is no longer one: it stops and never starts again.
+    pub(super) fn removed(&mut self, slot: usize) {
+        if self.machines[slot].removed {
+            return;
+        }
         self.trace.step(self.now, &[4, slot as u64], || format!("m{slot} is removed"));
         self.machines[slot].removed = true;
         if self.machines[slot].process.is_some() {
@@ -382,7 +389,7 @@ impl World {
                 });
                 let removes = change.r#type() == raftpb::ConfChangeType::ConfChangeRemoveNode;
                 if removes && change.node_id() == self.machines[slot].member_id {
-                    self.removed(slot);
+                    self.schedule.at(self.now + LEAVING, Event::Removed(slot));
                 } else {
                     self.join(slot, change.node_id());
                 }

@@ -3,6 +3,7 @@
 use super::{Event, World};
 use crate::{
     machine::DiskTrouble,
+    network::Slow,
     plan::{Plan, Trouble},
     schedule::{MS, SECOND},
 };
@@ -52,12 +53,20 @@ impl World {
                 self.cut_off(leader, ways != 1, ways != 2);
             }
             Trouble::SlowLinks => {
-                let slow = self.draw.between(100, 3000) * MS;
+                let slow = Slow::By(self.draw.between(100, 3000) * MS);
                 let inwards = self.draw.percent(50);
                 for other in 0..self.machines.len() {
                     self.network.slow_down(if inwards { (other, slot) } else { (slot, other) }, slow);
                 }
                 self.mend_later();
+            }
+            Trouble::LateAndMute => {
+                let leader = self.leader().unwrap_or(slot);
+                for other in 0..self.machines.len() {
+                    self.network.slow_down((other, leader), Slow::More { since: self.now });
+                }
+                let mute = self.now + self.draw.between(4, 7) * SECOND;
+                self.schedule.at(mute, Event::Mute(leader));
             }
             Trouble::Pause => {
                 let pause = self.draw.between(50, 4000) * MS;
@@ -116,7 +125,7 @@ impl World {
         self.mend_later();
     }
 
-    fn cut_off(&mut self, slot: usize, inwards: bool, outwards: bool) {
+    pub(super) fn cut_off(&mut self, slot: usize, inwards: bool, outwards: bool) {
         for other in (0..self.machines.len()).filter(|other| *other != slot) {
             if inwards {
                 self.network.cut((other, slot));
