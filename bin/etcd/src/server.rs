@@ -45,6 +45,9 @@ const STOP_AFTER_REMOVAL_MS: u64 = 1000;
 /// The remaining time of long leases is noted this often, if the gate `LeaseCheckpoint` is on.
 const LEASE_CHECKPOINT_MS: u64 = 5 * 60 * 1000;
 
+/// Entries after which the log in memory is trimmed.
+const LOG_TRIM_ENTRIES: u64 = 1000;
+
 /// Segments and snapshot files beyond the limits are deleted this often.
 const PURGE_INTERVAL_MS: u64 = 30_000;
 
@@ -93,7 +96,11 @@ struct Running {
 }
 
 fn layout(config: &Config) -> Layout {
-    Layout { wal_dir: config.member.wal_dir(), snap_dir: config.member.snap_dir() }
+    Layout {
+        wal_dir: config.member.wal_dir(),
+        snap_dir: config.member.snap_dir(),
+        segment_bytes: wal::SEGMENT_BYTES,
+    }
 }
 
 fn bolt_options(config: &Config) -> bolt::Options {
@@ -585,6 +592,7 @@ fn settings(config: &Config, member_id: u64, cluster_id: u64) -> Settings {
         request_timeout_ms: config.timing.request_timeout().as_millis() as u64,
         snapshot_entries: config.storage.snapshot_count,
         catchup_entries: config.storage.catchup_entries,
+        trim_entries: LOG_TRIM_ENTRIES,
         quota_bytes: config.storage.quota_bytes,
         request_bytes_max: config.limits.request_bytes_max,
         compaction_pause_ms: config.compaction.sleep_interval.as_millis() as u64,

@@ -1,0 +1,1 @@
+//! A few hundred seeds, and the proof that the simulation would find what it looks for.
