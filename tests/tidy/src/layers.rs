@@ -19,7 +19,7 @@ const fn layer(name: &'static str, dir: &'static str, imports: &'static [&'stati
 }
 
 /// Lowest first: nothing imports what comes after it, not even for its tests.
-const LAYERS: [Layer; 19] = [
+const LAYERS: [Layer; 20] = [
     layer("proto", "core/proto", &[]),
     layer("disk", "core/disk", &[]),
     layer("bolt", "core/bolt", &["disk"]),
@@ -42,8 +42,13 @@ const LAYERS: [Layer; 19] = [
             "tls",
         ],
     ),
-    layer("sim", "tests/sim", &["member", "state", "mvcc", "backend", "bolt", "wal", "disk", "proto"]),
-    layer("e2e", "tests/e2e", &["client", "tls", "proto"]),
+    layer("history", "tests/history", &[]),
+    layer(
+        "sim",
+        "tests/sim",
+        &["member", "state", "mvcc", "backend", "bolt", "wal", "disk", "proto", "history"],
+    ),
+    layer("e2e", "tests/e2e", &["client", "tls", "proto", "history"]),
     layer("bench", "bench", &["proto"]),
     layer("tidy", "tests/tidy", &[]),
 ];
