@@ -20,7 +20,7 @@ const fn layer(name: &'static str, dir: &'static str, imports: &'static [&'stati
 }
 
 /// Lowest first: nothing imports what comes after it, not even for its tests.
-const LAYERS: [Layer; 20] = [
+const LAYERS: [Layer; 21] = [
     layer("proto", "core/proto", &[]),
     layer("disk", "core/disk", &[]),
     layer("bolt", "core/bolt", &["disk"]),
@@ -50,6 +50,7 @@ const LAYERS: [Layer; 20] = [
         &["member", "state", "mvcc", "backend", "bolt", "wal", "disk", "proto", "history"],
     ),
     layer("e2e", "tests/e2e", &["client", "tls", "proto", "history"]),
+    layer("cluster", "tests/cluster", &["client", "proto", "history"]),
     layer("bench", "bench", &["proto"]),
     layer("tidy", "tests/tidy", &[]),
 ];
