@@ -28,7 +28,7 @@ pub(super) enum Rejected {
 
 impl Node {
     pub(super) fn add_peer(&mut self, id: u64, urls: &[String]) {
-        if self.peers.get(&id).is_some_and(|peer| peer.streams.is_some()) {
+        if id == self.identity.member_id || self.peers.get(&id).is_some_and(|peer| peer.streams.is_some()) {
             return;
         }
         let Some(urls) = parse_urls(id, urls) else { return };
