@@ -51,6 +51,7 @@ step() {
 }
 
 # exchange NAME FROM TO SCRIPT...: FROM writes a data directory, TO goes on with it, and back where a script says so.
+# `hold` is a release whose version FROM passes for, if one is set.
 exchange() {
     local name=$1 from=$2 to=$3
     shift 3
@@ -58,8 +59,10 @@ exchange() {
     local etcdutl=$oracle/etcdutl
     # Data goes down to an older release through the older tool.
     if [ -x "$(dirname "$to")/etcdutl" ]; then etcdutl=$(dirname "$to")/etcdutl; fi
-    step "$name" 300 "$bin/e2e" --server "$from" --other "$to" --etcdutl "$etcdutl" --port "$port" --dir '{}' \
-        "${@/#/tests/e2e/exchange/}"
+    local held=()
+    if [ -n "${hold:-}" ]; then held=(--server-flag "--quorate-cluster-version-max=$hold"); fi
+    step "$name" 300 "$bin/e2e" --server "$from" "${held[@]}" --other "$to" --etcdutl "$etcdutl" --port "$port" \
+        --dir '{}' "${@/#/tests/e2e/exchange/}"
 }
 
 # client NAME SECONDS COMMAND...: a client's program against Go's server, which decides what is right, then ours.
@@ -99,14 +102,16 @@ else
     skip bolt "no Go"
 fi
 
-# Data directories. Down to 3.4 and 3.5 go only snapshots; a data directory does once the cluster version can be held down.
+# Data directories.
 from_older=(upgrade.txt upgrade-killed.txt)
 same=("${from_older[@]}" segments.txt back-and-forth.txt restore.txt)
 exchange 3.4-to-ours "$oracle/3.4/etcd" "$bin/etcd" "${from_older[@]}"
 exchange 3.5-to-ours "$oracle/3.5/etcd" "$bin/etcd" "${from_older[@]}"
 exchange 3.7-to-ours "$oracle/etcd" "$bin/etcd" "${same[@]}"
 exchange ours-to-3.7 "$bin/etcd" "$oracle/etcd" "${same[@]}"
-exchange ours-to-3.5 "$bin/etcd" "$oracle/3.5/etcd" refuse.txt restore-older.txt
+exchange refused-by-3.5 "$bin/etcd" "$oracle/3.5/etcd" refuse.txt restore-older.txt
+hold=3.5 exchange ours-to-3.5 "$bin/etcd" "$oracle/3.5/etcd" rollback.txt
+hold=3.4 exchange ours-to-3.4 "$bin/etcd" "$oracle/3.4/etcd" rollback.txt
 
 # Kills.
 if [ -x "$oracle/etcd" ]; then
