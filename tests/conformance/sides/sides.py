@@ -37,7 +37,8 @@ MASKS = [
     (re.compile(rb'(remaining\()\d+s'), rb"\1TIME"),
     (re.compile(rb'("(?:raft_term|raftTerm|raftIndex|raftAppliedIndex|dbSize|dbSizeInUse|totalSize|hash)":)\d+'), rb"\1N"),
     (re.compile(rb'("(?:RaftTerm|RaftIndex|RaftAppliedIndex|DBSize|DBSizeInUse)" : )\d+'), rb"\1N"),
-    (re.compile(rb'\b[0-9a-f]{13,16}\b'), b"HEX"),
+    # An identifier with a leading zero is padded with a space.
+    (re.compile(rb' *\b[0-9a-f]{13,16}\b'), b" HEX"),
     (re.compile(rb'\b\d{15,20}\b'), b"ID"),
     (re.compile(rb'\b\d+(\.\d+)? [kMG]?B\b'), b"SIZE"),
     (re.compile(rb'\b\d+%'), b"PCT"),
@@ -126,9 +127,10 @@ class Run:
         if line.startswith("$U"):
             # The reference's own tool: its log and the file's checksum are no answers of a server.
             return self.mask(re.sub(rb"^[0-9a-f]{1,8}, ", b"", out)) + b"--- exit %d\n" % done.returncode
+        out = self.mask(out)
         if line.startswith("member"):
             out = ordered(out)
-        return self.mask(out + b"--- stderr\n" + done.stderr) + b"--- exit %d\n" % done.returncode
+        return out + b"--- stderr\n" + self.mask(done.stderr) + b"--- exit %d\n" % done.returncode
 
     def lines(self, name, count):
         process, path = self.background.pop(name)
