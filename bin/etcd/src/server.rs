@@ -114,6 +114,7 @@ fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<(Opened, Vec<Remote>), 
         checkpoint_persist: config.flags.gates().is_on("LeaseCheckpointPersist"),
         lease_ttl_min_s: (config.timing.election_timeout().as_millis() as i64 * 3 / 2 + 999) / 1000,
         learners_max: config.cluster.learners_max.max(0) as usize,
+        compaction_batch_rows: config.compaction.batch_limit,
         ..state::Options::default()
     };
     let mut remotes = Vec::new();
