@@ -174,6 +174,9 @@ impl Node {
     /// A message from a peer. Refused ones (and responses from unknown members) change nothing.
     pub fn step(&mut self, message: &raftpb::Message) -> Result<(), convert::Refused> {
         let message = convert::message_in(message)?;
+        if self.leads_as_removed() && message.msg_type == eraftpb::MessageType::MsgAppendResponse {
+            return Ok(());
+        }
         // Errors here mean "from a member we do not know" or "proposal dropped": both are for the sender to notice.
         let _ = self.raw.step(message);
         Ok(())
@@ -202,11 +205,21 @@ impl Node {
         while self.outstanding.front().is_some_and(|n| *n <= number) {
             self.outstanding.pop_front();
         }
-        self.raw.on_persist_ready(number);
+        if !self.leads_as_removed() {
+            self.raw.on_persist_ready(number);
+        }
         while self.held.front().is_some_and(|(n, _)| *n <= number) {
             let (_, messages) = self.held.pop_front().expect("front was there");
             self.released.extend(messages);
         }
+    }
+
+    /// True for a leader that has applied its own removal. The crate lets it lead on, and its heartbeats tell the others
+    /// that the removal is committed; but it must commit nothing more: the crate would look for its own progress, which
+    /// is gone.
+    fn leads_as_removed(&self) -> bool {
+        let raft = &self.raw.raft;
+        raft.state == StateRole::Leader && raft.prs().get(raft.id).is_none()
     }
 
     /// What there is to do now; `None` when nothing.
@@ -251,7 +264,9 @@ impl Node {
         if !sync && self.outstanding.is_empty() {
             // Nothing that must be durable: the commit index rides with the next job.
             self.lazy_state = hard_state.or(self.lazy_state.take());
-            self.raw.on_persist_ready(number);
+            if !self.leads_as_removed() {
+                self.raw.on_persist_ready(number);
+            }
             output.messages.extend(promises);
             return;
         }
@@ -410,6 +425,55 @@ mod tests {
         let (committed, _) = drive(&mut node);
         let data: Vec<_> = committed.iter().map(|e| e.data().to_vec()).collect();
         assert_eq!(data, [b"a".to_vec(), b"b".to_vec()]);
+    }
+
+    /// Delivers messages between two nodes until both are quiet, persisting and applying at once.
+    fn exchange(nodes: &mut [Node; 2]) {
+        loop {
+            let mut sent = Vec::new();
+            for node in nodes.iter_mut() {
+                while let Some(output) = node.poll() {
+                    if let Some(job) = output.persist {
+                        node.persisted(job.number);
+                    }
+                    if let Some(last) = output.committed.last() {
+                        node.applied(last.index());
+                    }
+                    sent.extend(output.messages);
+                }
+            }
+            if sent.is_empty() {
+                return;
+            }
+            for message in sent {
+                nodes[message.to() as usize - 1].step(&message).unwrap();
+            }
+        }
+    }
+
+    /// Guards against a lookup in the crate of the progress that a removed leader no longer has.
+    #[test]
+    fn a_leader_that_is_removed_may_still_persist() {
+        let mut nodes = [1, 2].map(|id| {
+            let config = NodeConfig { id, election_ticks: 10, pre_vote: true, seed: id };
+            let conf_state = raftpb::ConfState::simple(vec![1, 2], vec![]);
+            Node::new(&config, NodeLog { conf_state, ..NodeLog::default() }).unwrap()
+        });
+        for _ in 0..20 {
+            nodes[0].tick();
+        }
+        exchange(&mut nodes);
+        assert_eq!(nodes[0].standing().role, Role::Leader);
+        assert!(nodes[0].propose(vec![Bytes::from_static(b"x")]));
+        let job = nodes[0].poll().unwrap().persist.unwrap();
+        nodes[0].apply_conf_change(&raftpb::ConfChange {
+            r#type: Some(raftpb::ConfChangeType::ConfChangeRemoveNode as i32),
+            node_id: Some(1),
+            ..Default::default()
+        });
+        nodes[0].persisted(job.number);
+        exchange(&mut nodes);
+        assert!(!nodes[0].propose(vec![Bytes::from_static(b"y")]));
     }
 
     #[test]
