@@ -97,7 +97,8 @@ pub struct Node {
     raw: RawNode<LogWindow>,
     election_ticks: usize,
     jitter: u64,
-    jitter_for: (u64, StateRole),
+    /// Term and role the present election timeout was drawn for.
+    jitter_for: Option<(u64, StateRole)>,
     /// Messages that wait for the disk, by the number of the job they wait for.
     held: VecDeque<(u64, Vec<raftpb::Message>)>,
     /// Jobs handed out and not yet confirmed.
@@ -136,7 +137,7 @@ impl Node {
             raw,
             election_ticks: config.election_ticks,
             jitter: config.seed | 1,
-            jitter_for: (0, StateRole::Follower),
+            jitter_for: None,
             held: VecDeque::new(),
             outstanding: VecDeque::new(),
             lazy_state: None,
@@ -148,6 +149,7 @@ impl Node {
 
     pub fn tick(&mut self) {
         self.raw.tick();
+        self.redraw_election_timeout();
     }
 
     /// Proposes normal entries, all or nothing. False: dropped (no leader, or a leader transfer under way).
@@ -179,6 +181,7 @@ impl Node {
         }
         // Errors here mean "from a member we do not know" or "proposal dropped": both are for the sender to notice.
         let _ = self.raw.step(message);
+        self.redraw_election_timeout();
         Ok(())
     }
 
@@ -231,7 +234,6 @@ impl Node {
         if self.raw.has_ready() {
             self.take_ready(&mut output);
         }
-        self.redraw_election_timeout();
         Some(output)
     }
 
@@ -358,10 +360,11 @@ impl Node {
         self.raw.store().term_of(index)
     }
 
-    /// The crate draws its election timeout from a thread's random source; ours comes from the seed, drawn anew
-    /// after every change of term or role, so that a simulation replays.
+    /// The crate draws its election timeout from a thread's random source; ours comes from the seed, so that a
+    /// simulation replays. Call after whatever may change term or role, each time: two changes between two calls could
+    /// look like none.
     fn redraw_election_timeout(&mut self) {
-        let now = (self.raw.raft.term, self.raw.raft.state);
+        let now = Some((self.raw.raft.term, self.raw.raft.state));
         if now == self.jitter_for {
             return;
         }
@@ -452,6 +455,33 @@ mod tests {
     }
 
     /// Guards against a lookup in the crate of the progress that a removed leader no longer has.
+    /// Guards against the crate's own draw being left in place: at the beginning, and when a candidate becomes a follower
+    /// again before anybody looked.
+    #[test]
+    fn election_timeouts_come_from_the_seed() {
+        let timeouts = || -> Vec<usize> {
+            let config = NodeConfig { id: 1, election_ticks: 1000, pre_vote: true, seed: 7 };
+            let conf_state = raftpb::ConfState::simple(vec![1, 2], vec![]);
+            let mut node = Node::new(&config, NodeLog { conf_state, ..NodeLog::default() }).unwrap();
+            let first = node.raw.raft.randomized_election_timeout();
+            for _ in 0..first {
+                node.tick();
+            }
+            let heartbeat = raftpb::Message {
+                r#type: Some(raftpb::MessageType::MsgHeartbeat as i32),
+                from: Some(2),
+                to: Some(1),
+                term: Some(0),
+                ..Default::default()
+            };
+            assert_eq!(node.standing().role, Role::PreCandidate);
+            node.step(&heartbeat).unwrap();
+            assert_eq!(node.standing().role, Role::Follower);
+            vec![first, node.raw.raft.randomized_election_timeout()]
+        };
+        assert_eq!(timeouts(), timeouts());
+    }
+
     #[test]
     fn a_leader_that_is_removed_may_still_persist() {
         let mut nodes = [1, 2].map(|id| {
