@@ -45,6 +45,14 @@ impl World {
         }
     }
 
+    /// Machines of members, as the leader knows them: a removed one may not know it yet.
+    fn members(&self) -> Vec<usize> {
+        let leader = self.leader().and_then(|leader| self.machines[leader].process.as_ref());
+        let members = leader.map(|process| process.member.state().members());
+        let ids = members.into_iter().flat_map(|members| members.iter().map(|member| member.id));
+        ids.filter_map(|id| self.slot_of(id)).collect()
+    }
+
     /// Nobody waits, every member has applied all there is, watchers have seen it, leases have ended.
     fn at_rest(&self) -> Result<(), String> {
         let leader = self.leader().ok_or("there is no leader")?;
@@ -85,7 +93,7 @@ impl World {
         if self.evidence.violation().is_some() {
             return;
         }
-        for slot in 0..self.machines.len() {
+        for slot in self.members() {
             let Some(process) = &self.machines[slot].process else { continue };
             let own = process.member.state().members().get(self.machines[slot].member_id);
             if own.is_none_or(|own| own.is_learner) {
@@ -101,13 +109,10 @@ impl World {
     /// Members, leases, alarms and versions are the same on all; the files are sound.
     fn compare_states(&mut self) {
         let mut first: Option<(String, String)> = None;
-        for slot in 0..self.machines.len() {
+        for slot in self.members() {
             let name = self.machines[slot].name.clone();
             let Some(process) = &self.machines[slot].process else { continue };
             let state = process.member.state();
-            if state.members().get(self.machines[slot].member_id).is_none() {
-                continue;
-            }
             match state.root().check() {
                 Ok(problems) if problems.is_empty() => {}
                 found => return self.evidence.blame(format!("{name}: the file is damaged: {found:?}")),
