@@ -8,7 +8,6 @@ use ::rpc::ListenOptions;
 use member::{Member, SnapshotJob};
 use mvcc::HashKv;
 use peer::{Answer, Event, Image, Request, RequestError, RequestId, Transport};
-use serde::Deserialize;
 use state::{Membership, Version};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -285,26 +284,8 @@ impl Peers {
     }
 }
 
-/// What `/members/hashkv` answers; fields that are zero are left out.
-#[derive(Deserialize)]
-struct HashAnswer {
-    header: HashHeader,
-    #[serde(default)]
-    hash: u32,
-    #[serde(default)]
-    compact_revision: i64,
-    #[serde(default)]
-    hash_revision: i64,
-}
-
-#[derive(Deserialize)]
-struct HashHeader {
-    #[serde(default)]
-    revision: i64,
-}
-
 fn hash_kv(body: &[u8]) -> Option<HashKv> {
-    let answer: HashAnswer = serde_json::from_slice(body).ok()?;
+    let answer: peer::bootstrap::HashKv = serde_json::from_slice(body).ok()?;
     Some(HashKv {
         hash: answer.hash,
         hash_revision: answer.hash_revision,

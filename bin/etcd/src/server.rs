@@ -155,13 +155,16 @@ impl Running {
         config.log_limits();
         startup::prepare_directories(&config.member)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let (opened, remotes) = open(&config, &disk).map_err(|e| {
+        let (mut opened, remotes) = open(&config, &disk).map_err(|e| {
             log::error!(error:err = e; "bootstrap failed");
             e.to_string()
         })?;
         config.log_quota();
         notices::opened(&config, &opened);
         config.log_replacements();
+        if opened.restarted && config.flags.gates().is_on("InitialCorruptCheck") {
+            startup::compare_with_others(&mut opened, config.timing.request_timeout())?;
+        }
 
         let (done_in, done) = mpsc::channel();
         let waker = server.waker().map_err(|e| e.to_string())?;

@@ -132,7 +132,45 @@ pub fn downgrade_enabled(url: &str, timeout: Duration) -> Result<bool, String> {
     }
 }
 
+/// What a member's keys hash to; fields that are zero are left out of the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct HashKv {
+    #[serde(default)]
+    pub header: HashHeader,
+    #[serde(default)]
+    pub hash: u32,
+    #[serde(default)]
+    pub compact_revision: i64,
+    #[serde(default)]
+    pub hash_revision: i64,
+}
+
+/// The member's revision when it answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct HashHeader {
+    #[serde(default)]
+    pub revision: i64,
+}
+
+/// A member's hash at a revision, by one of its peer URLs.
+///
+/// # Errors
+/// In words: it cannot be reached, or it has no hash at that revision and says why.
+pub fn hash_kv(url: &str, cluster_id: u64, revision: i64, timeout: Duration) -> Result<HashKv, String> {
+    let header = format!("X-Etcd-Cluster-ID: {cluster_id:x}\r\n");
+    let body = format!("{{\"revision\":{revision}}}");
+    let answer = ask(url, "/members/hashkv", &[&header], body.as_bytes(), timeout)?;
+    if answer.status != 200 {
+        return Err(String::from_utf8_lossy(&answer.body).trim_end().to_owned());
+    }
+    serde_json::from_slice(&answer.body).map_err(|error| error.to_string())
+}
+
 fn get(url: &str, path: &str, timeout: Duration) -> Result<Answer, String> {
+    ask(url, path, &[], &[], timeout)
+}
+
+fn ask(url: &str, path: &str, headers: &[&str], body: &[u8], timeout: Duration) -> Result<Answer, String> {
     let deadline = Instant::now() + timeout;
     let exchange = || -> Result<Answer, String> {
         let endpoint = Endpoint::parse(url)?;
@@ -143,9 +181,10 @@ fn get(url: &str, path: &str, timeout: Duration) -> Result<Answer, String> {
             "GET",
             path,
             endpoint.authority(),
-            &["Connection: close\r\n"],
-            Framing::Length(0),
+            &[headers, &["Connection: close\r\n"]].concat(),
+            Framing::Length(body.len() as u64),
         );
+        request.extend_from_slice(body);
         stream
             .set_write_timeout(Some(timeout))
             .and_then(|()| stream.write_all(&request))
@@ -229,5 +268,24 @@ mod tests {
             assert_eq!(downgrade_enabled(&url, TIMEOUT).ok(), expected);
             assert_eq!(thread.join().unwrap(), "GET /downgrade/enabled HTTP/1.1");
         }
+    }
+
+    #[test]
+    fn hashes_and_why_there_is_none() {
+        let (url, thread) = serve(
+            "HTTP/1.1 200 OK\r\nContent-Length: 54\r\n\r\n{\"header\":{\"revision\":9},\"hash\":77,\"hash_revision\":8}\n",
+        );
+        let hash = hash_kv(&url, 1, 8, TIMEOUT).unwrap();
+        assert_eq!(
+            (hash.hash, hash.hash_revision, hash.compact_revision, hash.header.revision),
+            (77, 8, 0, 9)
+        );
+        assert_eq!(thread.join().unwrap(), "GET /members/hashkv HTTP/1.1");
+        let (url, thread) = serve(
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 48\r\n\r\nmvcc: required revision is a future revision\n   \n",
+        );
+        let refused = hash_kv(&url, 1, 8, TIMEOUT).unwrap_err();
+        assert_eq!(refused, "mvcc: required revision is a future revision");
+        thread.join().unwrap();
     }
 }

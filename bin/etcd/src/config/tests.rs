@@ -138,7 +138,7 @@ fn refusals_come_in_etcds_words() {
 fn what_is_not_built_is_refused_and_its_default_is_not() {
     for (line, flag) in [
         ("--cert-file c", "cert-file"),
-        ("--feature-gates InitialCorruptCheck=true", "feature-gates"),
+        ("--feature-gates PriorityRequest=true", "feature-gates"),
         ("--backend-bbolt-freelist-type array", "backend-bbolt-freelist-type"),
         ("--config-file x", "config-file"),
         ("--listen-metrics-urls http://127.0.0.1:1", "listen-metrics-urls"),

@@ -48,7 +48,8 @@ pub const GATES: [Gate; 11] = [
 ];
 
 /// Gates that this build honours both ways; the others have their default only.
-const BUILT: [&str; 3] = ["CompactHashCheck", "LeaseCheckpoint", "LeaseCheckpointPersist"];
+const BUILT: [&str; 4] =
+    ["CompactHashCheck", "InitialCorruptCheck", "LeaseCheckpoint", "LeaseCheckpointPersist"];
 
 /// What was set; gates not in here have their default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
