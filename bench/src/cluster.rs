@@ -2,9 +2,7 @@
 //!
 //! It knows nothing of either server but its flags, and that `/metrics` says who leads.
 
-use crate::driver::{self, Driver, Request};
 use crate::process::{Server, Setup, Usage};
-use crate::request::{self, path};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,8 +19,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts every member on its data directory, which may exist, and waits until all answer.
-    pub fn start(setup: &Setup) -> io::Result<Cluster> {
+    /// Starts every member on its data directory, which may exist, and waits until all answer: `ready` waits for one.
+    pub fn start(setup: &Setup, ready: impl Fn(&mut Server) -> io::Result<()>) -> io::Result<Cluster> {
         let members = (0..setup.members).map(|n| setup.start(n)).collect::<io::Result<Vec<_>>>()?;
         let mut cluster = Cluster { members, leader: 0 };
         for member in &mut cluster.members {
@@ -75,28 +73,6 @@ impl Cluster {
 pub fn remove(setup: &Setup) -> io::Result<()> {
     let paths: Vec<PathBuf> = (0..setup.members).map(|n| setup.data(n)).collect();
     paths.iter().filter(|path| path.exists()).try_for_each(fs::remove_dir_all)
-}
-
-/// Waits for the first successful serializable get.
-fn ready(server: &mut Server) -> io::Result<()> {
-    let begun = Instant::now();
-    loop {
-        let answer = Driver::connect(server.address(), 1).and_then(|mut driver| {
-            driver::complete(&mut driver, 1, 1, &mut |body| {
-                request::get(0, true, body);
-                Request { path: path::RANGE, answer_bytes_min: 1 }
-            })
-        });
-        match answer {
-            Ok(()) => return Ok(()),
-            Err(e) if begun.elapsed() > READY_TIMEOUT => return Err(e),
-            Err(_) if server.alive()? => std::thread::sleep(Duration::from_millis(1)),
-            Err(_) => {
-                let text = format!("the server ended; its log is beside {}", server.data().display());
-                return Err(io::Error::other(text));
-            }
-        }
-    }
 }
 
 fn metrics(address: SocketAddr) -> io::Result<String> {

@@ -3,7 +3,7 @@
 use crate::cluster::{self, Cluster};
 use crate::driver::{self, Driver, Measured, Meter, Request};
 use crate::load::{Kind, Load, MEMORY_KEYS, READ_KEYS, Unary, WRITE_KEYS};
-use crate::process::Setup;
+use crate::process::{Server, Setup};
 use crate::report::{Better, Figure, Figures};
 use crate::request::{self, RANGE_KEYS, Sequence, VALUE_BYTES, path};
 use crate::streams;
@@ -14,19 +14,20 @@ use std::time::{Duration, Instant};
 const FILL: (usize, usize) = (10, 1000);
 /// After the million keys: time for a collector and the backend's commit to come to rest before memory is read.
 const SETTLE: Duration = Duration::from_secs(3);
+const READY_TIMEOUT: Duration = Duration::from_secs(120);
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Runs `load` for `length` and removes the data directory.
 pub fn run(setup: &Setup, load: Load, length: Duration) -> io::Result<Figures> {
     cluster::remove(setup)?;
-    let mut server = Cluster::start(setup)?;
+    let mut server = Cluster::start(setup, ready)?;
     let figures = if load.kind == Kind::Memory {
         memory(setup, server)?
     } else {
         if load.needs_keys() {
             fill(&server, READ_KEYS)?;
             server.stop()?;
-            server = Cluster::start(setup)?;
+            server = Cluster::start(setup, ready)?;
         }
         eprintln!("  {load}: {} is process {}", setup.binary.display(), server.pid());
         let figures = figures(&measure(&server, load, length)?);
@@ -36,6 +37,28 @@ pub fn run(setup: &Setup, load: Load, length: Duration) -> io::Result<Figures> {
     };
     cluster::remove(setup)?;
     Ok(figures)
+}
+
+/// Waits for the first successful serializable get.
+fn ready(server: &mut Server) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let answer = Driver::connect(server.address(), 1).and_then(|mut driver| {
+            driver::complete(&mut driver, 1, 1, &mut |body| {
+                request::get(0, true, body);
+                Request { path: path::RANGE, answer_bytes_min: 1 }
+            })
+        });
+        match answer {
+            Ok(()) => return Ok(()),
+            Err(e) if begun.elapsed() > READY_TIMEOUT => return Err(e),
+            Err(_) if server.alive()? => std::thread::sleep(Duration::from_millis(1)),
+            Err(_) => {
+                let text = format!("the server ended; its log is beside {}", server.data().display());
+                return Err(io::Error::other(text));
+            }
+        }
+    }
 }
 
 fn fill(server: &Cluster, keys: u64) -> io::Result<()> {
@@ -122,7 +145,7 @@ fn memory(setup: &Setup, server: Cluster) -> io::Result<Figures> {
     let (filled, _) = server.usage()?;
     server.stop()?;
     let begun = Instant::now();
-    let server = Cluster::start(setup)?;
+    let server = Cluster::start(setup, ready)?;
     let restart = begun.elapsed();
     let (restarted, _) = server.usage()?;
     server.stop()?;

@@ -89,7 +89,7 @@ pub enum Answered {
 pub fn listen(config: &Config) -> Result<Vec<TcpListener>, String> {
     let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
     let bind = |listener: &crate::startup::Listener| {
-        ::rpc::bind(listener.address, options).map_err(|e| crate::server::cannot_listen(listener, &e))
+        ::rpc::bind(listener.address, options).map_err(|e| listener.cannot_bind(&e))
     };
     crate::startup::peer_listeners(&config.listen)?.iter().map(bind).collect()
 }

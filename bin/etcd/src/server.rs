@@ -45,6 +45,9 @@ const STOP_AFTER_REMOVAL_MS: u64 = 1000;
 /// The remaining time of long leases is noted this often, if the gate `LeaseCheckpoint` is on.
 const LEASE_CHECKPOINT_MS: u64 = 5 * 60 * 1000;
 
+/// Entries after which the log in memory is trimmed.
+const LOG_TRIM_ENTRIES: u64 = 1000;
+
 /// Segments and snapshot files beyond the limits are deleted this often.
 const PURGE_INTERVAL_MS: u64 = 30_000;
 
@@ -93,7 +96,11 @@ struct Running {
 }
 
 fn layout(config: &Config) -> Layout {
-    Layout { wal_dir: config.member.wal_dir(), snap_dir: config.member.snap_dir() }
+    Layout {
+        wal_dir: config.member.wal_dir(),
+        snap_dir: config.member.snap_dir(),
+        segment_bytes: wal::SEGMENT_BYTES,
+    }
 }
 
 fn bolt_options(config: &Config) -> bolt::Options {
@@ -107,6 +114,7 @@ fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<(Opened, Vec<Remote>), 
         checkpoint_persist: config.flags.gates().is_on("LeaseCheckpointPersist"),
         lease_ttl_min_s: (config.timing.election_timeout().as_millis() as i64 * 3 / 2 + 999) / 1000,
         learners_max: config.cluster.learners_max.max(0) as usize,
+        compaction_batch_rows: config.compaction.batch_limit,
         ..state::Options::default()
     };
     let mut remotes = Vec::new();
@@ -141,7 +149,7 @@ impl Running {
         let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
         notices::listening(&config);
         for listener in startup::client_listeners(&config.listen)? {
-            server.listen_with(listener.address, options).map_err(|e| cannot_listen(&listener, &e))?;
+            server.listen_with(listener.address, options).map_err(|e| listener.cannot_bind(&e))?;
         }
         startup::log_summary(&config)?;
         config.log_limits();
@@ -562,12 +570,6 @@ impl Running {
     }
 }
 
-/// etcd's text for a port that cannot be bound.
-pub fn cannot_listen(listener: &startup::Listener, error: &std::io::Error) -> String {
-    let reason = crate::notation::os_error(error);
-    format!("listen tcp {}: bind: {reason}", listener.address)
-}
-
 fn limits(config: &Config) -> Limits {
     let some = |d: Duration| if d.is_zero() { None } else { Some(d) };
     Limits {
@@ -591,6 +593,7 @@ fn settings(config: &Config, member_id: u64, cluster_id: u64) -> Settings {
         request_timeout_ms: config.timing.request_timeout().as_millis() as u64,
         snapshot_entries: config.storage.snapshot_count,
         catchup_entries: config.storage.catchup_entries,
+        trim_entries: LOG_TRIM_ENTRIES,
         quota_bytes: config.storage.quota_bytes,
         request_bytes_max: config.limits.request_bytes_max,
         compaction_pause_ms: config.compaction.sleep_interval.as_millis() as u64,

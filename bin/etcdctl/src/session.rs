@@ -51,6 +51,7 @@ impl Session {
             max_recv_bytes: size(flags.int("max-recv-bytes")),
             login: login(flags)?,
             tls: None,
+            logger: client::DEFAULT_LOGGER,
         };
         let format = Format::parse(flags.string("write-out"))
             .ok_or_else(|| Failure::new(exit::BAD_FEATURE, "unsupported output format"))?;

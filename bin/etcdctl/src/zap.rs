@@ -9,6 +9,10 @@ use log::kv::{Error as KvError, Key, Value, VisitSource};
 
 use crate::print::json_string;
 
+/// The logger of a client that takes its command's log, and not one of its own.
+pub const CLIENT: &str = "client";
+const LOGGERS: [&str; 2] = [client::DEFAULT_LOGGER, CLIENT];
+
 /// Writes a line. `fields` are strings.
 pub fn line(level: &str, logger: Option<&str>, caller: &str, message: &str, fields: &[(&str, &str)]) {
     let mut out = String::from("{");
@@ -82,7 +86,7 @@ pub fn install(level: log::LevelFilter) {
 impl log::Log for Lines {
     /// Only the client's own lines: its libraries log for their developers.
     fn enabled(&self, metadata: &log::Metadata) -> bool {
-        metadata.target() == "etcd-client"
+        LOGGERS.contains(&metadata.target())
     }
 
     fn log(&self, record: &log::Record) {

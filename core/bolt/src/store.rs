@@ -62,6 +62,10 @@ impl Store {
         }
         if is_unfinished(&*file, options.page_size)? {
             file.write_at(&created(options.page_size), 0)?;
+        }
+        // A process that was killed may have left what only memory holds, a meta page above all. It must not be built
+        // upon before it is durable: the next commit writes over pages of the root before it.
+        if !options.no_sync {
             file.sync_data()?;
             disk.sync_dir(parent(path))?;
         }

@@ -67,6 +67,8 @@ pub trait File: Send + Sync + Debug {
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Reserves blocks up to `len` and extends the file to it (`fallocate` mode 0; `set_len` where unsupported).
     fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Advice to forget what is cached of the file. What is not yet synced stays; no bytes change.
+    fn uncache(&self) -> io::Result<()>;
     /// Takes an exclusive lock without waiting; false if another open file description holds it.
     /// The lock ends when the last `Arc` of this file is dropped.
     fn try_lock(&self, kind: LockKind) -> io::Result<bool>;

@@ -6,7 +6,7 @@
 use super::*;
 use nix::{
     errno::Errno,
-    fcntl::{FallocateFlags, FcntlArg, Flock, FlockArg, fallocate, fcntl},
+    fcntl::{FallocateFlags, FcntlArg, Flock, FlockArg, PosixFadviseAdvice, fallocate, fcntl, posix_fadvise},
     libc,
 };
 use std::{
@@ -131,6 +131,10 @@ impl File for RealFile {
             }
         }
         if self.len()? < len { self.set_len(len) } else { Ok(()) }
+    }
+
+    fn uncache(&self) -> io::Result<()> {
+        posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).map_err(Into::into)
     }
 
     fn try_lock(&self, kind: LockKind) -> io::Result<bool> {

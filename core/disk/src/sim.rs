@@ -63,13 +63,16 @@ impl SimDisk {
     }
 
     /// Loses power: unsynced changes are lost as `crash` says, every open handle is dead, locks and faults are gone.
+    /// A process that is only killed leaves the faults.
     pub fn crash(&self, crash: Crash) {
         let mut state = self.lock();
         state.epoch += 1;
         state.tree.release_handles();
         crash::apply(&mut state.tree, crash);
-        let count = state.calls.count();
-        state.calls = Calls::starting_at(count);
+        if crash != Crash::Killed {
+            let count = state.calls.count();
+            state.calls = Calls::starting_at(count);
+        }
     }
 
     /// Makes a later call fail; several may be pending.
@@ -310,8 +313,9 @@ impl File for SimFile {
         state.file(self)?;
         let verdict = state.change(FaultOn::Write);
         if verdict.is_err() && !state.calls.halted() {
-            // A write that failed may have reached the disk in part.
-            let part = buf.len() / 2 / SECTOR_BYTES * SECTOR_BYTES;
+            // A write that failed may have reached the disk in part: whole sectors of the file.
+            let end = (offset as usize + buf.len() / 2) / SECTOR_BYTES * SECTOR_BYTES;
+            let part = end.saturating_sub(offset as usize);
             state.alter(self, Change::write(&buf[..part], offset))?;
         }
         verdict?;
@@ -344,6 +348,11 @@ impl File for SimFile {
         let current = state.file(self)?.live.len();
         state.change(FaultOn::Write)?;
         state.alter(self, Change::SetLen(len.max(current)))
+    }
+
+    /// Nothing is cached here.
+    fn uncache(&self) -> io::Result<()> {
+        self.disk.lock().file(self).map(|_| ())
     }
 
     fn try_lock(&self, kind: LockKind) -> io::Result<bool> {

@@ -36,9 +36,6 @@ const BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// Changes stay uncommitted at most this long.
 const COMMIT_INTERVAL_MS: u64 = 100;
 
-/// Entries after which the log window is trimmed.
-const WINDOW_TRIM_ENTRIES: u64 = 1000;
-
 /// What a member needs to know about itself. Times in milliseconds, sizes in bytes.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -51,6 +48,8 @@ pub struct Settings {
     pub request_timeout_ms: u64,
     pub snapshot_entries: u64,
     pub catchup_entries: u64,
+    /// Entries after which the log in memory is trimmed to `catchup_entries`.
+    pub trim_entries: u64,
     /// `None`: no quota.
     pub quota_bytes: Option<u64>,
     pub request_bytes_max: usize,
@@ -497,7 +496,7 @@ impl Member {
     /// Every `snapshot_entries` a disk snapshot: first the backend up to here, then the marker in the log.
     fn maybe_snapshot(&mut self, out: &mut Outputs) {
         let index = self.applied_index;
-        if index.saturating_sub(self.trimmed_at) >= WINDOW_TRIM_ENTRIES {
+        if index.saturating_sub(self.trimmed_at) >= self.settings.trim_entries {
             self.trim_window();
         }
         if index.saturating_sub(self.snapshot_index) <= self.settings.snapshot_entries

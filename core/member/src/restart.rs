@@ -24,6 +24,8 @@ use wal::Wal;
 pub struct Layout {
     pub wal_dir: PathBuf,
     pub snap_dir: PathBuf,
+    /// Bytes of a segment of the log: [`wal::SEGMENT_BYTES`], less in a simulation.
+    pub segment_bytes: u64,
 }
 
 impl Layout {
@@ -225,19 +227,13 @@ fn begin(
 ) -> Result<Opened, Error> {
     let First { member_id, cluster_id, hard_state, conf_state, entries } = first;
     let metadata = etcdserverpb::Metadata { node_id: Some(member_id), cluster_id: Some(cluster_id) };
-    let mut wal = Wal::create(disk.clone(), &layout.wal_dir, &metadata)?;
+    let mut wal = Wal::create_sized(disk.clone(), &layout.wal_dir, &metadata, layout.segment_bytes)?;
     entries.iter().for_each(|entry| wal.append_entry(entry));
     if !entries.is_empty() {
         wal.append_state(&hard_state);
     }
     wal.sync()?;
-    // The log's own name, and those of the directories that hold it, must outlive a crash too.
-    for dir in [&layout.wal_dir, &layout.snap_dir] {
-        for above in dir.ancestors().skip(1).take(DIRECTORIES_SYNCED) {
-            // What lies above the first part of a relative path is the working directory.
-            disk.sync_dir(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
-        }
-    }
+    sync_directories(&**disk, layout)?;
     let state = State::open(committer.reader(), options)?;
     let log = NodeLog { index: 0, term: 0, hard_state, conf_state, entries };
     Ok(Opened {
@@ -251,6 +247,18 @@ fn begin(
         repaired: false,
         forced: None,
     })
+}
+
+/// The log's own name, and those of the directories that hold it, must outlive a crash too; also those that a process
+/// left behind which was killed in its first life.
+fn sync_directories(disk: &dyn Disk, layout: &Layout) -> Result<(), Error> {
+    for dir in [&layout.wal_dir, &layout.snap_dir] {
+        for above in dir.ancestors().skip(1).take(DIRECTORIES_SYNCED) {
+            // What lies above the first part of a relative path is the working directory.
+            disk.sync_dir(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
+        }
+    }
+    Ok(())
 }
 
 fn add_change(member: &state::member::Member) -> raftpb::ConfChange {
@@ -295,7 +303,8 @@ fn resume(
             return Err(Error::BackendMismatch { path, index, snapshot: snapshot.index() });
         }
     }
-    let (wal, replay) = Wal::open(disk.clone(), &layout.wal_dir, &snapshot)?;
+    sync_directories(&**disk, layout)?;
+    let (wal, replay) = Wal::open_sized(disk.clone(), &layout.wal_dir, &snapshot, layout.segment_bytes)?;
     let options = state::Options { replay_from: snapshot.index(), v2_store, ..options };
     let state = State::open(committer.reader(), options)?;
     if !had_backend && state.members().version().is_some() {
@@ -380,8 +389,9 @@ pub fn install(
     job: InstallJob,
 ) -> Result<(Committer, State), Error> {
     let committer = take_received(disk, layout, old, bolt, job.index)?;
+    // The sender's backend may be ahead of its raft: after a restart that knows of fewer commits than were applied.
     let index = consistent_index(&committer.reader())?;
-    if index != job.index {
+    if index < job.index {
         let path = layout.backend().display().to_string();
         return Err(Error::BackendMismatch { path, index, snapshot: job.index });
     }

@@ -41,8 +41,11 @@ struct World {
 
 impl World {
     fn start(disk: Arc<dyn Disk>, now_ms: u64) -> World {
-        let layout =
-            Layout { wal_dir: PathBuf::from("d/member/wal"), snap_dir: PathBuf::from("d/member/snap") };
+        let layout = Layout {
+            wal_dir: PathBuf::from("d/member/wal"),
+            snap_dir: PathBuf::from("d/member/snap"),
+            segment_bytes: wal::SEGMENT_BYTES,
+        };
         let new = || {
             let members =
                 vec![InitialMember { name: "a".into(), peer_urls: vec!["http://127.0.0.1:2380".into()] }];
@@ -65,6 +68,7 @@ impl World {
             request_timeout_ms: 7000,
             snapshot_entries: 50,
             catchup_entries: 20,
+            trim_entries: 1000,
             quota_bytes: None,
             request_bytes_max: 1 << 20,
             compaction_pause_ms: 10,

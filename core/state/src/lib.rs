@@ -264,11 +264,6 @@ impl State {
         self.mvcc.compaction_step(&mut self.buffer).map_err(Error::from_mvcc)
     }
 
-    /// Rows to delete between two pauses of a compaction; 0: the default.
-    pub fn set_compaction_batch(&mut self, rows: usize) {
-        self.mvcc.set_compaction_batch(rows);
-    }
-
     /// HashKV at `revision` (0: current), or the work that computes it.
     pub fn hash_kv(&mut self, revision: i64) -> Result<mvcc::HashJob, Reject> {
         Ok(self.mvcc.hash_kv(&mut self.buffer, revision)?)

@@ -18,6 +18,8 @@ pub struct Options {
     pub lease_ttl_min_s: i64,
     /// `--max-learners`.
     pub learners_max: usize,
+    /// `--compaction-batch-limit`: rows to delete between two pauses of a compaction; 0: the default.
+    pub compaction_batch_rows: usize,
     /// Gate `LeaseCheckpointPersist`: rows of checkpoints below cluster version 3.6 too.
     pub checkpoint_persist: bool,
     /// The log is replayed from the entry after this one: the snapshot's index, 0 without one.
@@ -32,6 +34,7 @@ impl Default for Options {
             release: version::SERVER,
             lease_ttl_min_s: 2,
             learners_max: 1,
+            compaction_batch_rows: 0,
             checkpoint_persist: false,
             replay_from: 0,
             v2_store: None,
@@ -52,8 +55,9 @@ impl State {
         let term = meta::number(&root, meta::TERM)?;
         let storage_version = read_storage_version(&root)?;
         let mut buffer = Buffer::new(root.clone());
-        let Restored { mvcc, leases, resume_compaction } =
+        let Restored { mut mvcc, leases, resume_compaction } =
             Mvcc::restore(&buffer).map_err(Error::from_mvcc)?;
+        mvcc.set_compaction_batch(options.compaction_batch_rows);
         let leases = Leases::restore(&root, options.lease_ttl_min_s, leases)?;
         let (members, replay_members) = open_members(&root, &mut buffer, storage_version, &options)?;
         if let Some(cluster) = members.version().filter(|cluster| *cluster > options.release.minor_only()) {

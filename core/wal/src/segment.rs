@@ -115,6 +115,8 @@ pub fn prepare_segment_sized(disk: &dyn Disk, path: &Path, bytes: u64) -> Result
         offset += count;
     }
     file.sync_data()?;
+    // The kernel holds the zeroes in pieces of up to a megabyte, and counts a whole piece as written at each sync.
+    file.uncache()?;
     Ok(())
 }
 

@@ -29,24 +29,16 @@ pub(crate) fn repair(
     Ok(())
 }
 
-/// Makes everything from `end` on zero, and the file at least `segment_bytes` long.
+/// Makes everything from `end` on zero, and the file at least `segment_bytes` long; the caller syncs.
 ///
 /// Bytes of a torn write may follow the zero length that ends the log. They were never acknowledged; but a later
 /// write that reached only some of them would leave a mixture that looks like corruption.
 pub(crate) fn zero(file: &dyn File, end: u64, segment_bytes: u64) -> Result<()> {
     let len = file.len()?;
     let zeroes = vec![0; CHUNK_BYTES];
-    let mut dirty = false;
-    each_dirty_chunk(file, end, len, |bytes, offset| {
-        dirty = true;
-        file.write_at(&zeroes[..bytes.len()], offset)
-    })?;
+    each_dirty_chunk(file, end, len, |bytes, offset| file.write_at(&zeroes[..bytes.len()], offset))?;
     if len < segment_bytes {
         file.allocate(segment_bytes)?;
-        dirty = true;
-    }
-    if dirty {
-        file.sync_data()?;
     }
     Ok(())
 }

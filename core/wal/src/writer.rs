@@ -176,6 +176,10 @@ impl Wal {
         } else {
             tail::zero(&*last.file, offset, segment_bytes)?;
         }
+        // A process that was killed may have left records and names that only memory holds. From now on they count.
+        last.file.sync_data()?;
+        disk.sync_dir(dir)?;
+        disk.sync_dir(parent(dir))?;
         let wal = Wal {
             disk,
             dir: dir.to_path_buf(),

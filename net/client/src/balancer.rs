@@ -155,7 +155,7 @@ async fn keep_connected(shared: Arc<Shared>, slot: usize, endpoint: Endpoint, co
                 pause = BACKOFF_FIRST;
             }
             Err(text) => {
-                log::debug!(target: "etcd-client", endpoint = config.endpoints[slot].as_str(), error = text.as_str();
+                log::debug!(target: config.logger, endpoint = config.endpoints[slot].as_str(), error = text.as_str();
                     "connection attempt failed");
                 shared.table().last_error = Some(text);
                 tokio::time::sleep(pause).await;

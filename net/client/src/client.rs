@@ -291,7 +291,7 @@ impl Client {
                  \"transport: Error while dialing: {dial}\""
             );
         }
-        log::warn!(target: "etcd-client", target = self.target_name().as_str(), method = method,
+        log::warn!(target: self.inner.config.logger, target = self.target_name().as_str(), method = method,
             attempt = attempt, error = text.as_str(); "retrying of unary invoker failed");
     }
 

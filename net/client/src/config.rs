@@ -13,6 +13,9 @@ pub(crate) const DEFAULT_MAX_SEND_BYTES: usize = 2 * 1024 * 1024;
 /// Greatest response accepted unless configured.
 pub(crate) const DEFAULT_MAX_RECV_BYTES: usize = i32::MAX as usize;
 
+/// Target of log lines unless configured.
+pub const DEFAULT_LOGGER: &str = "etcd-client";
+
 /// Everything that shapes a client. `Default` is what etcdctl uses when no flag is given, but without endpoints.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -32,6 +35,8 @@ pub struct Config {
     pub login: Login,
     /// TLS material, if any was configured.
     pub tls: Option<Tls>,
+    /// Target of the client's log lines.
+    pub logger: &'static str,
 }
 
 /// How the client proves who it is.
@@ -61,6 +66,7 @@ impl Default for Config {
             max_recv_bytes: 0,
             login: Login::Anonymous,
             tls: None,
+            logger: DEFAULT_LOGGER,
         }
     }
 }

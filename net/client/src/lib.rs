@@ -3,7 +3,7 @@
 //!
 //! It never prints, reads no flags and no environment, and retries nothing that could be applied twice: a
 //! mutating call whose connection broke under it fails, a reading one is sent again to the next endpoint. What it
-//! wants to tell goes to the [`log`] facade under the target `etcd-client`.
+//! wants to tell goes to the [`log`] facade under the target that [`Config`] names.
 //!
 //! Every RPC is one row of [`method`]: path, request and response type, and whether it may be repeated. Calls wait
 //! for a connection as long as their deadline allows (gRPC's wait-for-ready), so that an unreachable cluster ends
@@ -30,7 +30,7 @@ pub mod watch;
 
 pub use call::Call;
 pub use client::{Client, MAX_ATTEMPTS};
-pub use config::{Config, Login, Tls};
+pub use config::{Config, DEFAULT_LOGGER, Login, Tls};
 pub use connect::go_io_text;
 pub use error::Error;
 pub use server_stream::ServerStream;

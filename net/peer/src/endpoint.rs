@@ -1,9 +1,6 @@
 //! Where a member listens: `http://host:port`, and the turn of a member's URLs. Never resolves a name.
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-};
+use std::net::{IpAddr, SocketAddr};
 
 /// A peer URL taken apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,13 +49,6 @@ impl Endpoint {
 
 fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic() || !byte.is_ascii())
-}
-
-impl fmt::Display for Picker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls: Vec<&str> = self.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
-        write!(f, "{}", urls.join(","))
-    }
 }
 
 /// A member's URLs, one of them picked until it fails.

@@ -2,7 +2,7 @@
 # Masks in an output of etcdctl what differs from run to run, and the wording of help texts, which is our own:
 # of a usage only commands, flags, types, defaults and their columns remain.
 LC_ALL=C.UTF-8 sed -E \
-    -e 's/^\{"level":"([a-z]+)".*"msg":"([^"]*)"/zap \1 "\2"/' \
+    -e 's/^\{"level":"([a-z]+)","ts":"[^"]*"(,"logger":"[^"]*")?.*"msg":"([^"]*)"/zap \1\2 "\3"/' \
     -e '/^zap /{s/,"(target|peer|method|attempt|stacktrace|etcd-version|size|path|endpoint)":("([^"\\]|\\.)*"|[0-9]+)//g; s/,"took":"[^"]*"//; s/\}$//}' \
     -e 's/lease [0-9a-f]{16}/lease <id>/; s/^[0-9a-f]{16}$/<id>/' \
     -e 's/"(ID|id|lease)":[0-9]{15,}/"\1":<id>/g; s/^"(ID|Lease)" : [0-9]{15,}$/"\1" : <id>/' \

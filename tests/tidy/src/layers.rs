@@ -1,6 +1,7 @@
 //! Which crate may import which. A new edge is a design change: it belongs into `ARCHITECTURE.md` first, then here.
 //!
-//! Only direct dependencies count. Tests may use more than the code they test, but nothing above it.
+//! Only direct dependencies count. Tests may use more than the code they test, but nothing above it. A package that is a
+//! workspace of its own stands for a user of ours, and imports nothing of ours.
 
 use crate::Tree;
 use toml::{Table, Value};
@@ -19,7 +20,7 @@ const fn layer(name: &'static str, dir: &'static str, imports: &'static [&'stati
 }
 
 /// Lowest first: nothing imports what comes after it, not even for its tests.
-const LAYERS: [Layer; 19] = [
+const LAYERS: [Layer; 21] = [
     layer("proto", "core/proto", &[]),
     layer("disk", "core/disk", &[]),
     layer("bolt", "core/bolt", &["disk"]),
@@ -42,8 +43,14 @@ const LAYERS: [Layer; 19] = [
             "tls",
         ],
     ),
-    layer("sim", "tests/sim", &["member", "state", "mvcc", "backend", "bolt", "wal", "disk", "proto"]),
-    layer("e2e", "tests/e2e", &["client", "tls", "proto"]),
+    layer("history", "tests/history", &[]),
+    layer(
+        "sim",
+        "tests/sim",
+        &["member", "state", "mvcc", "backend", "bolt", "wal", "disk", "proto", "history"],
+    ),
+    layer("e2e", "tests/e2e", &["client", "tls", "proto", "history"]),
+    layer("cluster", "tests/cluster", &["client", "proto", "history"]),
     layer("bench", "bench", &["proto"]),
     layer("tidy", "tests/tidy", &[]),
 ];
@@ -72,6 +79,9 @@ const TOKIO_IN_CORE: [&str; 1] = ["sync"];
 /// Libraries that have one home.
 const HOMES: [(&str, &str); 1] = [("raft", "member")];
 
+/// Where packages stand that use our programs as anybody would.
+const USERS: &str = "tests/conformance/";
+
 pub(crate) fn check(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, text) in tree.files() {
@@ -87,12 +97,30 @@ pub(crate) fn check(tree: &Tree) -> Vec<String> {
             findings.push(format!("{path}: no package"));
             continue;
         };
+        if manifest.contains_key("workspace") {
+            check_user(path, &manifest, &mut findings);
+            continue;
+        }
         match LAYERS.iter().position(|layer| layer.name == name) {
             Some(rank) if LAYERS[rank].dir == dir => check_crate(path, rank, &manifest, &mut findings),
             _ => findings.push(format!("{path}: crate {name} in {dir} has no place among the layers")),
         }
     }
     findings
+}
+
+/// A package apart from the workspace.
+fn check_user(path: &str, manifest: &Table, findings: &mut Vec<String>) {
+    if !path.starts_with(USERS) {
+        findings.push(format!("{path}: a workspace of its own belongs into {USERS}"));
+    }
+    for section in ["dependencies", "build-dependencies", "dev-dependencies"] {
+        for (name, how) in dependencies(manifest, section) {
+            if how.get("path").is_some() || LAYERS.iter().any(|layer| layer.name == name) {
+                findings.push(format!("{path}: a user knows nothing of ours, but imports {name}"));
+            }
+        }
+    }
 }
 
 fn check_crate(path: &str, rank: usize, manifest: &Table, findings: &mut Vec<String>) {
@@ -180,6 +208,14 @@ mod tests {
             ("core/state/Cargo.toml", "state", "[dependencies]\nraft.workspace = true"),
             ("core/extra/Cargo.toml", "extra", ""),
             ("core/rpc/Cargo.toml", "rpc", ""),
+            ("tests/sim/Cargo.toml", "sim", "[workspace]"),
+            ("tests/conformance/rust/Cargo.toml", "rust", ""),
+            (
+                "tests/conformance/rust/Cargo.toml",
+                "rust",
+                "[dependencies]\nx = { path = \"../x\" }\n[workspace]",
+            ),
+            ("tests/conformance/rust/Cargo.toml", "rust", "[dependencies]\nproto = \"1\"\n[workspace]"),
         ];
         for (path, name, rest) in bad {
             assert_eq!(
@@ -202,6 +238,7 @@ mod tests {
                 "[dependencies]\nraft.workspace = true\ntokio = { workspace = true, features = [\"sync\"] }",
             ),
             ("net/client/Cargo.toml", "client", "[dependencies]\ntonic.workspace = true\ntokio = \"1\""),
+            ("tests/conformance/rust/Cargo.toml", "rust", "[dependencies]\ntokio = \"1\"\n[workspace]"),
         ];
         for (path, name, rest) in good {
             assert_eq!(findings(path, name, rest), [""; 0], "{path} {rest}");

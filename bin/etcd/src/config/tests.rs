@@ -151,6 +151,13 @@ fn what_is_not_built_is_refused_and_its_default_is_not() {
 }
 
 #[test]
+fn a_compaction_batch_without_a_size_has_the_default() {
+    for (text, limit) in [("10", 10), ("0", 1000), ("-1", 1000)] {
+        assert_eq!(config(&format!("--compaction-batch-limit={text}")).compaction.batch_limit, limit);
+    }
+}
+
+#[test]
 fn a_member_may_pass_for_an_older_release() {
     for (line, release) in [
         ("", "3.7.1"),

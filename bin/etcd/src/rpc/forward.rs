@@ -69,15 +69,15 @@ pub enum Settled {
     },
     /// `None`: there is no such lease.
     TimeToLive(Option<pb::LeaseTimeToLiveResponse>),
-    Promoted(Result<Vec<pb::Member>, NotPromoted>),
+    Promoted(Result<Vec<pb::Member>, Unpromoted>),
 }
 
 /// Why the leader did not promote a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotPromoted {
-    NotFound,
-    NotLearner,
-    NotReady,
+pub enum Unpromoted {
+    UnknownId,
+    Voter,
+    Behind,
 }
 
 /// What the leader's answer settles; `None`: ask again.
@@ -94,14 +94,14 @@ fn settle(what: &Forwarded, answer: &Answer) -> Option<Settled> {
             let response = response.lease_time_to_live_response.filter(|r| r.id == request.id)?;
             Some(Settled::TimeToLive(Some(response)))
         }
-        (Forwarded::Promote(_), 404) => Some(Settled::Promoted(Err(NotPromoted::NotFound))),
+        (Forwarded::Promote(_), 404) => Some(Settled::Promoted(Err(Unpromoted::UnknownId))),
         (Forwarded::Promote(_), 412) => {
             let text = String::from_utf8_lossy(&answer.body);
             let refused = |part: &str| text.contains(part);
             if refused("can only promote a learner member which is in sync with leader") {
-                Some(Settled::Promoted(Err(NotPromoted::NotReady)))
+                Some(Settled::Promoted(Err(Unpromoted::Behind)))
             } else if refused("can only promote a learner member") {
-                Some(Settled::Promoted(Err(NotPromoted::NotLearner)))
+                Some(Settled::Promoted(Err(Unpromoted::Voter)))
             } else {
                 None
             }
@@ -236,10 +236,10 @@ mod tests {
             (&ask, answer(200, response.encode_to_vec()), Some(Settled::TimeToLive(Some(found)))),
             (&ask, answer(404, ""), Some(Settled::TimeToLive(None))),
             (&ask, answer(500, "not a primary lessor\n"), None),
-            (&promote(), answer(404, ""), Some(Settled::Promoted(Err(NotPromoted::NotFound)))),
-            (&promote(), answer(412, not_ready), Some(Settled::Promoted(Err(NotPromoted::NotReady)))),
+            (&promote(), answer(404, ""), Some(Settled::Promoted(Err(Unpromoted::UnknownId)))),
+            (&promote(), answer(412, not_ready), Some(Settled::Promoted(Err(Unpromoted::Behind)))),
             (&promote(), answer(412, "membership: can only promote a learner member\n"), {
-                Some(Settled::Promoted(Err(NotPromoted::NotLearner)))
+                Some(Settled::Promoted(Err(Unpromoted::Voter)))
             }),
             (&promote(), answer(412, "cluster ID mismatch"), None),
             (&promote(), answer(500, "{}"), None),

@@ -7,7 +7,7 @@ use super::{
     calls::{Answer, Deadline},
     cluster::{change, hex, send_members},
     decode,
-    forward::{Forwarded, NotPromoted},
+    forward::{Forwarded, Unpromoted},
     status,
 };
 use crate::http::peer;
@@ -80,16 +80,16 @@ impl Edge {
     pub(super) fn promoted_by_leader(
         &mut self,
         asker: Asker,
-        result: Result<Vec<pb::Member>, NotPromoted>,
+        result: Result<Vec<pb::Member>, Unpromoted>,
         desk: &mut Desk<'_>,
     ) {
         match result {
             Ok(members) => self.promoted(asker, members, desk),
             Err(refused) => {
                 let status = match refused {
-                    NotPromoted::NotFound => status::of_reject(&Reject::MemberNotFound),
-                    NotPromoted::NotLearner => status::of_reject(&Reject::MemberNotLearner),
-                    NotPromoted::NotReady => status::learner_not_ready(),
+                    Unpromoted::UnknownId => status::of_reject(&Reject::MemberNotFound),
+                    Unpromoted::Voter => status::of_reject(&Reject::MemberNotLearner),
+                    Unpromoted::Behind => status::learner_not_ready(),
                 };
                 self.fail_promotion(asker, &status, desk);
             }

@@ -16,6 +16,13 @@ pub struct Listener {
     pub address: SocketAddr,
 }
 
+impl Listener {
+    /// etcd's text for a port that cannot be bound.
+    pub fn cannot_bind(&self, error: &std::io::Error) -> String {
+        format!("listen tcp {}: bind: {}", self.address, crate::notation::os_error(error))
+    }
+}
+
 /// Sockets for other members. The errors are those of etcd's start.
 pub fn peer_listeners(listen: &Listen) -> Result<Vec<Listener>, String> {
     let tls = |url: &Url| {

@@ -13,6 +13,7 @@ use crate::exit::{self, Failure, Outcome};
 use crate::go::duration;
 use crate::print::{EndpointHash, EndpointStatus, Hashes, Health, Healths, Statuses, write_line};
 use crate::session::Session;
+use crate::zap;
 
 const PERMISSION_DENIED: &str = "etcdserver: permission denied";
 /// A key that need not exist: reading it shows that a quorum answers.
@@ -32,7 +33,8 @@ pub async fn health(run: &mut Invocation) -> Outcome {
     let session = Session::open(run)?;
     let mut checks = JoinSet::new();
     for endpoint in endpoints(run, &session).await? {
-        checks.spawn(check(session.config_for(&endpoint), session.call(), endpoint));
+        let config = Config { logger: zap::CLIENT, ..session.config_for(&endpoint) };
+        checks.spawn(check(config, session.call(), endpoint));
     }
     let mut healths = Vec::new();
     while let Some(health) = checks.join_next().await {

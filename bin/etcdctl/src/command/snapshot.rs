@@ -88,7 +88,7 @@ async fn receive(
     let wire = |error: client::Error| Failure::new(exit::ERROR, error);
     let mut stream =
         ServerStream::open(client, &method::SNAPSHOT, call, pb::SnapshotRequest {}).await.map_err(wire)?;
-    info("opened snapshot stream; downloading", &[]);
+    client_info("opened snapshot stream; downloading");
     let mut version = None;
     let mut size = 0;
     loop {
@@ -104,7 +104,7 @@ async fn receive(
         file.write_all(&message.blob).or_else(|error| fail(format!("could not write snapshot: {error}")))?;
         size += message.blob.len() as u64;
     }
-    info("completed snapshot read; closing", &[]);
+    client_info("completed snapshot read; closing");
     let Some(version) = version else { return fail("EOF".to_owned()) };
     if size % SECTOR_BYTES != CHECKSUM_BYTES {
         return fail(format!("sha256 checksum not found [bytes: {size}]"));
@@ -127,6 +127,11 @@ fn create(path: &Path) -> std::io::Result<File> {
 
 fn info(message: &str, fields: &[(&str, &str)]) {
     zap::line("info", None, CALLER, message, fields);
+}
+
+/// What etcd's client library, not its tool, reports.
+fn client_info(message: &str) {
+    zap::line("info", Some(zap::CLIENT), CALLER, message, &[]);
 }
 
 fn fail<T>(text: String) -> Result<T, Failure> {

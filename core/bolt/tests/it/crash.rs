@@ -71,6 +71,40 @@ fn crash_everywhere(history: &[Step], seed: u64) {
     }
 }
 
+/// A process is killed at every call; the next one opens what is in memory and commits; power is lost meanwhile.
+fn killed_everywhere(history: &[Step], seed: u64) {
+    let disk = SimDisk::new();
+    disk.record_crash_points(CRASH_POINTS_MAX);
+    run(&disk, history).unwrap();
+    for (made, point) in disk.take_crash_points() {
+        point.crash(Crash::Killed);
+        point.record_crash_points(CRASH_POINTS_MAX);
+        let mut store = open(&point, CACHE_BYTES).unwrap();
+        let found = content(&store.reader());
+        let opened = point.changes();
+        let change = Change::PutMany { bucket: 1, first: 100, count: 60, len: 30, append: false };
+        let step = Step { changes: vec![change], commit: true, after: After::Nothing };
+        let mut next = found.clone();
+        transact(&mut store, &mut next, &step, 77).unwrap();
+        drop(store);
+        for (later, point) in point.take_crash_points() {
+            point.crash(Crash::Torn { seed: seed.wrapping_add(made * 31 + later) });
+            let there = content(&open(&point, CACHE_BYTES).unwrap().reader());
+            let known = there == found || there == next;
+            assert!(known || later < opened, "killed after call {made}, power lost after {later}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 60, failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn killed_at_every_call(history in histories(1..6), seed: u64) {
+        killed_everywhere(&history, seed);
+    }
+}
+
 proptest! {
     #![proptest_config(Config { cases: 250, failure_persistence: None, ..Config::default() })]
 

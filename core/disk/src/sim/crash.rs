@@ -7,6 +7,8 @@ pub const SECTOR_BYTES: usize = 512;
 /// How a crash treats what was not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
+    /// Only the process is gone: all of it is there, and still not synced.
+    Killed,
     /// All of it is lost.
     DropUnsynced,
     /// All of it had just reached the disk.
@@ -17,6 +19,7 @@ pub enum Crash {
 
 pub(super) fn apply(tree: &mut Tree, crash: Crash) {
     match crash {
+        Crash::Killed => return,
         Crash::DropUnsynced => {}
         Crash::KeepUnsynced => {
             let names = std::mem::take(&mut tree.unsynced);

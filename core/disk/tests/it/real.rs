@@ -83,7 +83,9 @@ fn reads_stop_at_the_end_and_growth_is_zero_filled() {
     assert_eq!(file.len().unwrap(), 4096);
     file.set_len(6).unwrap();
     file.set_len(8).unwrap();
+    file.uncache().unwrap();
     file.sync_data().unwrap();
+    file.uncache().unwrap();
     assert_eq!(file.read_at(&mut buf, 0).unwrap(), 8);
     assert_eq!(&buf[..8], b"\0\0\0\0\0x\0\0");
 }

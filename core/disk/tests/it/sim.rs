@@ -30,6 +30,18 @@ fn unsynced_bytes_and_names_are_lost() {
     file.write_at(b"changed", 0).unwrap();
     assert_eq!(read(&disk, "d/named"), b"changed");
 
+    let killed = disk.fork();
+    killed.crash(Crash::Killed);
+    assert_eq!(killed.list(Path::new("/d")).unwrap(), ["named", "nameless"]);
+    assert_eq!(read(&killed, "/d/named"), b"changed");
+    killed.crash(Crash::DropUnsynced);
+    assert_eq!(
+        killed.list(Path::new("/d")).unwrap(),
+        ["named"],
+        "what a killed process wrote is no safer for it"
+    );
+    assert_eq!(read(&killed, "/d/named"), b"one");
+
     let kept = disk.fork();
     kept.crash(Crash::KeepUnsynced);
     assert_eq!(kept.list(Path::new("/d")).unwrap(), ["named", "nameless"]);
@@ -113,6 +125,10 @@ fn faults_strike_the_call_they_name() {
     let mut halves = vec![2; 1024];
     halves.resize(2048, 1);
     assert_eq!(read(&disk, "f"), halves, "a failed write may be half done");
+    let sector = disk::sim::SECTOR_BYTES;
+    assert!(file.write_at(&[3; 2000], 100).is_err());
+    let whole = read(&disk, "f").iter().filter(|byte| **byte == 3).count();
+    assert_eq!((100 + whole) % sector, 0, "what was done of it ends with a sector of the file");
     disk.clear_faults();
     disk.halt_after(1);
     file.write_at(b"x", 0).unwrap();

@@ -97,7 +97,8 @@ pub struct Node {
     raw: RawNode<LogWindow>,
     election_ticks: usize,
     jitter: u64,
-    jitter_for: (u64, StateRole),
+    /// Term and role the present election timeout was drawn for.
+    jitter_for: Option<(u64, StateRole)>,
     /// Messages that wait for the disk, by the number of the job they wait for.
     held: VecDeque<(u64, Vec<raftpb::Message>)>,
     /// Jobs handed out and not yet confirmed.
@@ -136,7 +137,7 @@ impl Node {
             raw,
             election_ticks: config.election_ticks,
             jitter: config.seed | 1,
-            jitter_for: (0, StateRole::Follower),
+            jitter_for: None,
             held: VecDeque::new(),
             outstanding: VecDeque::new(),
             lazy_state: None,
@@ -148,6 +149,7 @@ impl Node {
 
     pub fn tick(&mut self) {
         self.raw.tick();
+        self.redraw_election_timeout();
     }
 
     /// Proposes normal entries, all or nothing. False: dropped (no leader, or a leader transfer under way).
@@ -174,8 +176,12 @@ impl Node {
     /// A message from a peer. Refused ones (and responses from unknown members) change nothing.
     pub fn step(&mut self, message: &raftpb::Message) -> Result<(), convert::Refused> {
         let message = convert::message_in(message)?;
+        if self.leads_as_removed() && message.msg_type == eraftpb::MessageType::MsgAppendResponse {
+            return Ok(());
+        }
         // Errors here mean "from a member we do not know" or "proposal dropped": both are for the sender to notice.
         let _ = self.raw.step(message);
+        self.redraw_election_timeout();
         Ok(())
     }
 
@@ -202,11 +208,21 @@ impl Node {
         while self.outstanding.front().is_some_and(|n| *n <= number) {
             self.outstanding.pop_front();
         }
-        self.raw.on_persist_ready(number);
+        if !self.leads_as_removed() {
+            self.raw.on_persist_ready(number);
+        }
         while self.held.front().is_some_and(|(n, _)| *n <= number) {
             let (_, messages) = self.held.pop_front().expect("front was there");
             self.released.extend(messages);
         }
+    }
+
+    /// True for a leader that has applied its own removal. The crate lets it lead on, and its heartbeats tell the others
+    /// that the removal is committed; but it must commit nothing more: the crate would look for its own progress, which
+    /// is gone.
+    fn leads_as_removed(&self) -> bool {
+        let raft = &self.raw.raft;
+        raft.state == StateRole::Leader && raft.prs().get(raft.id).is_none()
     }
 
     /// What there is to do now; `None` when nothing.
@@ -218,7 +234,6 @@ impl Node {
         if self.raw.has_ready() {
             self.take_ready(&mut output);
         }
-        self.redraw_election_timeout();
         Some(output)
     }
 
@@ -251,7 +266,9 @@ impl Node {
         if !sync && self.outstanding.is_empty() {
             // Nothing that must be durable: the commit index rides with the next job.
             self.lazy_state = hard_state.or(self.lazy_state.take());
-            self.raw.on_persist_ready(number);
+            if !self.leads_as_removed() {
+                self.raw.on_persist_ready(number);
+            }
             output.messages.extend(promises);
             return;
         }
@@ -343,10 +360,11 @@ impl Node {
         self.raw.store().term_of(index)
     }
 
-    /// The crate draws its election timeout from a thread's random source; ours comes from the seed, drawn anew
-    /// after every change of term or role, so that a simulation replays.
+    /// The crate draws its election timeout from a thread's random source; ours comes from the seed, so that a
+    /// simulation replays. Call after whatever may change term or role, each time: two changes between two calls could
+    /// look like none.
     fn redraw_election_timeout(&mut self) {
-        let now = (self.raw.raft.term, self.raw.raft.state);
+        let now = Some((self.raw.raft.term, self.raw.raft.state));
         if now == self.jitter_for {
             return;
         }
@@ -410,6 +428,82 @@ mod tests {
         let (committed, _) = drive(&mut node);
         let data: Vec<_> = committed.iter().map(|e| e.data().to_vec()).collect();
         assert_eq!(data, [b"a".to_vec(), b"b".to_vec()]);
+    }
+
+    /// Delivers messages between two nodes until both are quiet, persisting and applying at once.
+    fn exchange(nodes: &mut [Node; 2]) {
+        loop {
+            let mut sent = Vec::new();
+            for node in nodes.iter_mut() {
+                while let Some(output) = node.poll() {
+                    if let Some(job) = output.persist {
+                        node.persisted(job.number);
+                    }
+                    if let Some(last) = output.committed.last() {
+                        node.applied(last.index());
+                    }
+                    sent.extend(output.messages);
+                }
+            }
+            if sent.is_empty() {
+                return;
+            }
+            for message in sent {
+                nodes[message.to() as usize - 1].step(&message).unwrap();
+            }
+        }
+    }
+
+    /// Guards against a lookup in the crate of the progress that a removed leader no longer has.
+    /// Guards against the crate's own draw being left in place: at the beginning, and when a candidate becomes a follower
+    /// again before anybody looked.
+    #[test]
+    fn election_timeouts_come_from_the_seed() {
+        let timeouts = || -> Vec<usize> {
+            let config = NodeConfig { id: 1, election_ticks: 1000, pre_vote: true, seed: 7 };
+            let conf_state = raftpb::ConfState::simple(vec![1, 2], vec![]);
+            let mut node = Node::new(&config, NodeLog { conf_state, ..NodeLog::default() }).unwrap();
+            let first = node.raw.raft.randomized_election_timeout();
+            for _ in 0..first {
+                node.tick();
+            }
+            let heartbeat = raftpb::Message {
+                r#type: Some(raftpb::MessageType::MsgHeartbeat as i32),
+                from: Some(2),
+                to: Some(1),
+                term: Some(0),
+                ..Default::default()
+            };
+            assert_eq!(node.standing().role, Role::PreCandidate);
+            node.step(&heartbeat).unwrap();
+            assert_eq!(node.standing().role, Role::Follower);
+            vec![first, node.raw.raft.randomized_election_timeout()]
+        };
+        assert_eq!(timeouts(), timeouts());
+    }
+
+    #[test]
+    fn a_leader_that_is_removed_may_still_persist() {
+        let mut nodes = [1, 2].map(|id| {
+            let config = NodeConfig { id, election_ticks: 10, pre_vote: true, seed: id };
+            let conf_state = raftpb::ConfState::simple(vec![1, 2], vec![]);
+            Node::new(&config, NodeLog { conf_state, ..NodeLog::default() }).unwrap()
+        });
+        for _ in 0..20 {
+            nodes[0].tick();
+        }
+        exchange(&mut nodes);
+        assert_eq!(nodes[0].standing().role, Role::Leader);
+        assert!(nodes[0].propose(vec![Bytes::from_static(b"x")]));
+        let job = nodes[0].poll().unwrap().persist.unwrap();
+        nodes[0].apply_conf_change(&raftpb::ConfChange {
+            r#type: Some(raftpb::ConfChangeType::ConfChangeRemoveNode as i32),
+            node_id: Some(1),
+            ..Default::default()
+        });
+        nodes[0].persisted(job.number);
+        exchange(&mut nodes);
+        assert!(!nodes[0].propose(vec![Bytes::from_static(b"y")]));
     }
 
     #[test]

@@ -78,7 +78,11 @@ mod tests {
     ) -> Result<Opened, Error>;
 
     fn opened(disk: &Arc<dyn Disk>, open: Open) -> Opened {
-        let layout = Layout { wal_dir: PathBuf::from("d/wal"), snap_dir: PathBuf::from("d/snap") };
+        let layout = Layout {
+            wal_dir: PathBuf::from("d/wal"),
+            snap_dir: PathBuf::from("d/snap"),
+            segment_bytes: wal::SEGMENT_BYTES,
+        };
         open(disk, &layout, bolt::Options::default(), state::Options::default(), || {
             let member = |name: &str| InitialMember {
                 name: name.to_owned(),
@@ -151,7 +155,11 @@ mod tests {
     #[test]
     fn a_member_that_was_never_told_of_itself_is_added() {
         let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
-        let layout = Layout { wal_dir: PathBuf::from("d/wal"), snap_dir: PathBuf::from("d/snap") };
+        let layout = Layout {
+            wal_dir: PathBuf::from("d/wal"),
+            snap_dir: PathBuf::from("d/snap"),
+            segment_bytes: wal::SEGMENT_BYTES,
+        };
         let join = || Ok(Beginning::Join { member_id: 7, cluster_id: 1 });
         let options = (bolt::Options::default(), state::Options::default());
         drop(open(&disk, &layout, options.0.clone(), options.1.clone(), join).unwrap());

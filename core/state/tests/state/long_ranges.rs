@@ -116,6 +116,26 @@ fn a_task_that_is_given_up_pins_nothing() {
     assert!(finished);
 }
 
+#[test]
+fn compaction_pauses_after_a_batch() {
+    for (batch, pauses) in [(0, 0), (10, 3)] {
+        let mut world = World::new(Options { compaction_batch_rows: batch, ..Options::default() });
+        for i in 0..36 {
+            put(&mut world, &format!("k {i}"));
+        }
+        let now = world.state.revision();
+        compact(&mut world, now);
+        let mut steps = Vec::new();
+        while !matches!(steps.last(), Some(mvcc::CompactionStep::Finished { .. })) {
+            assert!(steps.len() < 100, "{steps:?}");
+            steps.push(world.state.compaction_step().unwrap());
+            world.commit();
+        }
+        let paused = steps.iter().filter(|step| **step == mvcc::CompactionStep::Pause).count();
+        assert_eq!(paused, pauses, "{steps:?}");
+    }
+}
+
 /// All messages of a stream; `bytes` is what each is said to have been encoded to.
 fn stream(world: &mut World, text: &str, bytes: usize) -> Result<Vec<RangeReply>, Failure> {
     let mut stream = world.state.begin_stream(parse::range(text), 1000)?;

@@ -158,6 +158,25 @@ proptest! {
         }
     }
 
+    /// A process killed at every call; the next one reads its log; then power is lost. What was read is still there.
+    #[test]
+    fn what_a_killed_process_left_is_durable_once_read(steps in steps()) {
+        let disk = empty_disk();
+        disk.record_crash_points(CRASH_POINTS_MAX);
+        let created = play(&disk, &steps).syncs[0].1;
+        let points = disk.take_crash_points();
+        for (changes, point) in points.into_iter().filter(|(changes, _)| *changes >= created) {
+            point.crash(Crash::Killed);
+            let shared: Arc<dyn Disk> = Arc::new(point.clone());
+            let (_, first) = Wal::open_sized(shared.clone(), Path::new(DIR), &snapshot(0, 0), SEGMENT).unwrap();
+            point.crash(Crash::DropUnsynced);
+            let second = Wal::open_sized(shared, Path::new(DIR), &snapshot(0, 0), SEGMENT);
+            let (_, second) = second.unwrap_or_else(|error| panic!("call {changes}: {error}"));
+            prop_assert_eq!(&first.entries, &second.entries, "call {}", changes);
+            prop_assert_eq!(first.hard_state, second.hard_state);
+        }
+    }
+
     /// Power lost while a damaged log is being repaired: the next opening finishes it.
     #[test]
     fn power_lost_during_repair(steps in steps(), seed in any::<u64>()) {

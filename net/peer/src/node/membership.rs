@@ -28,19 +28,18 @@ pub(super) enum Rejected {
 
 impl Node {
     pub(super) fn add_peer(&mut self, id: u64, urls: &[String]) {
-        if self.peers.get(&id).is_some_and(|peer| peer.streams.is_some()) {
+        if id == self.identity.member_id || self.peers.get(&id).is_some_and(|peer| peer.streams.is_some()) {
             return;
         }
-        let Some(urls) = parse_urls(id, urls) else { return };
+        let Some(picker) = parse_urls(id, urls) else { return };
         // A remote's posts go on.
         let pipeline = self.peers.remove(&id).map_or_else(Pipeline::default, |remote| remote.pipeline);
         log::info!("remote-peer-id":% = hex(id); "starting remote peer");
-        let list = urls.to_string();
-        self.peers.insert(id, Peer::member(urls, pipeline, self.now));
+        self.peers.insert(id, Peer::member(picker, pipeline, self.now));
         self.due = self.now;
         log::info!(
             "local-member-id":% = hex(self.identity.member_id), "remote-peer-id":% = hex(id),
-            "remote-peer-urls" = list; "added remote peer"
+            "remote-peer-urls":serde = urls; "added remote peer"
         );
     }
 
@@ -49,24 +48,22 @@ impl Node {
         if id == self.identity.member_id || self.peers.contains_key(&id) || remotes >= REMOTES_MAX {
             return;
         }
-        let Some(urls) = parse_urls(id, urls) else { return };
-        let list = urls.to_string();
-        self.peers.insert(id, Peer::remote(urls));
+        let Some(picker) = parse_urls(id, urls) else { return };
+        self.peers.insert(id, Peer::remote(picker));
         log::info!(
             "local-member-id":% = hex(self.identity.member_id), "remote-peer-id":% = hex(id),
-            "remote-peer-urls" = list; "added new remote peer"
+            "remote-peer-urls":serde = urls; "added new remote peer"
         );
     }
 
     pub(super) fn update_peer(&mut self, id: u64, urls: &[String]) {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.streams.is_some()) else { return };
-        let Some(urls) = parse_urls(id, urls) else { return };
-        let list = urls.to_string();
-        peer.urls = urls;
+        let Some(picker) = parse_urls(id, urls) else { return };
+        peer.urls = picker;
         peer.forget_health(self.now);
         log::info!(
             "local-member-id":% = hex(self.identity.member_id), "updated-remote-peer-id":% = hex(id),
-            "updated-remote-peer-urls" = list; "updated remote peer"
+            "updated-remote-peer-urls":serde = urls; "updated remote peer"
         );
     }
 

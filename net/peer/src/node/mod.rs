@@ -62,6 +62,9 @@ const IO_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request may wait for its answer: etcd's bound for a whole request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// The end of a chunked body.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
 const WAKER: Token = Token(usize::MAX);
 /// Listeners' tokens count down from the waker's, connections' up from 0.
 const LISTENERS_MAX: usize = 1024;
@@ -469,11 +472,16 @@ impl Node {
         }
     }
 
-    /// Closes a connection of ours that nobody uses any more.
+    /// Closes a connection that nobody uses any more. A stream of ours ends as its reader expects it to.
     fn drop_connection(&mut self, key: usize) {
-        if let Some(mut connection) = self.connections.try_remove(key) {
-            connection.socket.deregister(self.poll.registry());
+        let Some(mut connection) = self.connections.try_remove(key) else { return };
+        if matches!(connection.role, Role::Writing { .. }) {
+            connection.output.extend_from_slice(LAST_CHUNK);
+            if let Err(error) = connection.flush() {
+                log::debug!(error:% = error; "failed to end a stream");
+            }
         }
+        connection.socket.deregister(self.poll.registry());
     }
 
     fn next_id(&mut self) -> u64 {

@@ -112,26 +112,32 @@ impl Receiver {
     pub(crate) fn run(mut self, saved: impl FnOnce(Saved)) -> (u64, Option<Duration>) {
         let start = Instant::now();
         let mut from = 0;
-        let taken = match self.begin() {
-            Ok(mut incoming) => {
-                let response = if self.refused {
-                    None
-                } else {
-                    Some(self.receive(&mut incoming, &mut from, start, saved))
-                };
-                let taken = response.as_ref().is_some_and(|response| response.status == 204);
-                self.finish(incoming, response.as_ref()) && taken
-            }
+        let mut incoming = match self.begin() {
+            Ok(incoming) => incoming,
             Err(error) => {
                 log::warn!("remote-addr":% = self.remote, error = error; "lost a snapshot's connection");
-                false
+                self.count(from, false);
+                return (from, None);
             }
         };
+        if self.refused {
+            self.count(from, false);
+            incoming.socket.close(IO_PATIENCE);
+            return (from, None);
+        }
+        let response = self.receive(&mut incoming, &mut from, start, saved);
+        let took = (response.status == 204).then(|| start.elapsed());
+        self.count(from, took.is_some());
+        self.answer(incoming, response);
+        (from, took)
+    }
+
+    fn count(&self, from: u64, taken: bool) {
         self.counts.peer(from, |totals| {
-            *(if taken { &mut totals.snapshots_received } else { &mut totals.snapshot_receive_failures }) +=
-                1;
+            let total =
+                if taken { &mut totals.snapshots_received } else { &mut totals.snapshot_receive_failures };
+            *total += 1;
         });
-        (from, taken.then(|| start.elapsed()))
     }
 
     fn begin(&mut self) -> Result<Incoming, String> {
@@ -223,21 +229,16 @@ impl Receiver {
         Ok(())
     }
 
-    /// Answers; true: the answer is written.
-    fn finish(&self, mut incoming: Incoming, response: Option<&HttpResponse>) -> bool {
+    fn answer(&self, mut incoming: Incoming, mut response: HttpResponse) {
+        response.headers.push(("X-Etcd-Cluster-ID", self.identity.cluster_id.clone()));
         let mut out = BytesMut::new();
-        if let Some(response) = response {
-            let mut response = response.clone();
-            response.headers.push(("X-Etcd-Cluster-ID", self.identity.cluster_id.clone()));
-            put_response(&mut out, &response, true, false);
+        put_response(&mut out, &response, true, false);
+        match incoming.socket.write_all(&out, IO_PATIENCE) {
+            Ok(()) => incoming.socket.close(IO_PATIENCE),
+            Err(error) => {
+                log::warn!("remote-addr":% = self.remote, error = error; "failed to answer a snapshot's sender");
+            }
         }
-        let written = incoming.socket.write_all(&out, IO_PATIENCE);
-        if let Err(error) = &written {
-            log::warn!("remote-addr":% = self.remote, error = error.as_str(); "failed to answer a snapshot's sender");
-        } else {
-            incoming.socket.close(IO_PATIENCE);
-        }
-        written.is_ok()
     }
 }
 

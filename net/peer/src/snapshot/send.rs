@@ -48,6 +48,12 @@ pub(crate) struct Sent {
     pub(crate) result: Result<(), Verdict>,
 }
 
+/// What ended a request early.
+enum Broken {
+    Image(String),
+    Socket(String),
+}
+
 impl Sender {
     pub(crate) fn run(mut self) -> Sent {
         let start = Instant::now();
@@ -79,40 +85,43 @@ impl Sender {
         let failed = |error: String| Verdict::Failed(format!("Post {url:?}: {error}"));
         let stream = blocking::connect(&self.endpoint, self.dial_timeout).map_err(failed)?;
         let mut socket = Patient::new(stream, self.stop.clone()).map_err(failed)?;
-        let written = self.write(&mut socket, envelope);
-        // A receiver that refuses may answer and close before it has read everything.
-        let patience = if written.is_ok() { ANSWER_PATIENCE } else { BODY_PATIENCE };
-        let answer = match (written, read_answer(&mut socket, patience)) {
-            (Ok(()), answer) => answer.map_err(failed)?,
-            (Err(_), Ok(answer)) if answer.status != 204 => answer,
-            (Err(error), _) => return Err(failed(error)),
+        let answer = match self.write(&mut socket, envelope) {
+            Ok(()) => read_answer(&mut socket, ANSWER_PATIENCE).map_err(failed)?,
+            Err(Broken::Image(error)) => return Err(Verdict::Failed(error)),
+            // A receiver that refuses may answer and close before it has read everything.
+            Err(Broken::Socket(error)) => match read_answer(&mut socket, BODY_PATIENCE) {
+                Ok(answer) if answer.status != 204 => answer,
+                Ok(_) | Err(_) => return Err(failed(error)),
+            },
         };
         Verdict::of(&answer, &self.endpoint, PATH, self.message.to(), &self.identity)
     }
 
-    fn write(&mut self, socket: &mut Patient, envelope: &[u8]) -> Result<(), String> {
+    fn write(&mut self, socket: &mut Patient, envelope: &[u8]) -> Result<(), Broken> {
         let mut out = BytesMut::new();
         let headers =
             ["Content-Type: application/octet-stream\r\n", &self.identity.headers, "Connection: close\r\n"];
         put_request(&mut out, "POST", PATH, self.endpoint.authority(), &headers, Framing::Chunked);
         put_chunk(&mut out, envelope);
-        socket.write_all(&out, WRITE_PATIENCE)?;
+        socket.write_all(&out, WRITE_PATIENCE).map_err(Broken::Socket)?;
         let mut piece = vec![0; PIECE_BYTES];
         let mut left = self.image.bytes;
         while left > 0 {
             let wanted = usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
             let read = match self.image.reader.read(&mut piece[..wanted]) {
-                Ok(0) => return Err(format!("the image is {left} bytes shorter than announced")),
+                Ok(0) => {
+                    return Err(Broken::Image(format!("the image is {left} bytes shorter than announced")));
+                }
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(blocking::words(&error)),
+                Err(error) => return Err(Broken::Image(blocking::words(&error))),
             };
             left -= read as u64;
             out.clear();
             put_chunk(&mut out, &piece[..read]);
-            socket.write_all(&out, WRITE_PATIENCE)?;
+            socket.write_all(&out, WRITE_PATIENCE).map_err(Broken::Socket)?;
         }
-        socket.write_all(b"0\r\n\r\n", WRITE_PATIENCE)
+        socket.write_all(b"0\r\n\r\n", WRITE_PATIENCE).map_err(Broken::Socket)
     }
 }
 

@@ -136,3 +136,48 @@ fn link_heartbeat() -> raftpb::Message {
 fn is_link_heartbeat(message: &raftpb::Message) -> bool {
     message.r#type() == MessageType::MsgHeartbeat && message.from() == 0 && message.to() == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, prelude::*};
+
+    /// Everything that comes out of bytes cut at these places, and the error that ends it.
+    fn decode(kind: Kind, bytes: &[u8], cuts: &[usize]) -> (Vec<Frame>, Option<FrameError>) {
+        let (mut decoder, mut input, mut frames) = (Decoder::new(kind, 2, 1), BytesMut::new(), Vec::new());
+        let mut rest = bytes;
+        for cut in cuts.iter().copied().chain([bytes.len()]) {
+            let (piece, after) = rest.split_at(cut.min(rest.len()));
+            input.extend_from_slice(piece);
+            rest = after;
+            loop {
+                match decoder.decode(&mut input) {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => break,
+                    Err(error) => return (frames, Some(error)),
+                }
+            }
+        }
+        (frames, None)
+    }
+
+    /// Bytes that look like frames: small numbers are likely where lengths and types are.
+    fn frame_like() -> impl Strategy<Value = Vec<u8>> {
+        let number = prop_oneof![0u64..6, any::<u64>()].prop_map(|number| number.to_be_bytes().to_vec());
+        let piece = prop_oneof![vec(0u8..4, 1..2), number, vec(any::<u8>(), 0..6)];
+        vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        /// Whatever comes, in whatever pieces: the same frames, the same error, no panic.
+        #[test]
+        fn hostile_bytes_are_read_the_same_however_they_are_cut(
+            bytes in frame_like(),
+            cuts in vec(0usize..9, 0..20),
+        ) {
+            for kind in Kind::ALL {
+                prop_assert_eq!(decode(kind, &bytes, &cuts), decode(kind, &bytes, &[]));
+            }
+        }
+    }
+}

@@ -33,8 +33,7 @@ pub const ROWS: &[Row] = &[
         Features,
         "Revisions that compaction removes at once, 0 for 1000.",
     )
-    .unit("revisions")
-    .not_yet(),
+    .unit("revisions"),
     row(
         "peer-skip-client-san-verification",
         Kind::Bool,

@@ -1,0 +1,134 @@
+//! A client that reads, puts, swaps and deletes a few keys that all clients share.
+
+use super::random::Random;
+use super::{CALL_TIMEOUT, Clients, Done, PAUSE, PAUSE_UNCONNECTED, unanswered};
+use crate::api::{Api, Fault};
+use client::method;
+use history::{Answer, Call, Keys, Kv, Operation, Outcome, Seen};
+use proto::etcdserverpb as pb;
+use proto::mvccpb::KeyValue;
+use std::sync::Arc;
+
+/// Keys of one load. Few enough for conflicts, enough to keep each one's history short.
+const KEYS: usize = 8;
+
+pub async fn run(clients: Arc<Clients>, member: usize, client: u64, mut random: Random) -> Done {
+    let mut api = Api::new(member, CALL_TIMEOUT);
+    let mut operations = Vec::new();
+    // What this client last saw of each key: the base of a swap.
+    let mut seen = [0; KEYS];
+    for number in 0.. {
+        if clients.are_stopped() {
+            break;
+        }
+        let key = random.below(KEYS);
+        // Written once in a whole run.
+        let value = format!("{}.{client}.{number}", clients.round);
+        let call = draw(&format!("register/{:04}/{key}", clients.round), value, seen[key], &mut random);
+        let called = clients.clock.now();
+        let answer = perform(&mut api, &call).await;
+        let ended = clients.clock.now();
+        let outcome = match answer {
+            Ok(answer) => {
+                seen[key] = mod_revision(&answer);
+                clients.count();
+                Outcome::Answered(answer)
+            }
+            Err(fault) => unanswered(&fault),
+        };
+        let pause = if outcome == Outcome::Failed { PAUSE_UNCONNECTED } else { PAUSE };
+        operations.push(Operation { client, call, called, ended, outcome });
+        tokio::time::sleep(pause).await;
+    }
+    Done { operations, ..Done::default() }
+}
+
+fn draw(key: &str, value: String, expected: i64, random: &mut Random) -> Call {
+    let (name, value) = (key.to_owned().into(), value.into());
+    match random.below(20) {
+        0..8 => Call::Get { keys: Keys::one(key), revision: 0, serializable: false },
+        8..14 => Call::Put { key: name, value, lease: 0 },
+        14..18 => Call::Swap { key: name, expected, value },
+        _ => Call::Delete { keys: Keys::one(key) },
+    }
+}
+
+/// The revision of the key's last change, as an answer lets one believe.
+fn mod_revision(answer: &Answer) -> i64 {
+    match &answer.seen {
+        Seen::Put | Seen::Swapped => answer.revision,
+        Seen::Found(kvs) => kvs.first().map_or(0, |kv| kv.mod_revision),
+        Seen::NotSwapped(kv) => kv.as_ref().map_or(0, |kv| kv.mod_revision),
+        Seen::Deleted(_) => 0,
+    }
+}
+
+async fn perform(api: &mut Api, call: &Call) -> Result<Answer, Fault> {
+    match call.clone() {
+        Call::Get { keys, .. } => {
+            let request = pb::RangeRequest { key: the_key(&keys), ..Default::default() };
+            let answer = api.call(&method::RANGE, request).await?;
+            let found = answer.kvs.into_iter().map(kv).collect();
+            Ok(Answer { revision: revision(answer.header), seen: Seen::Found(found) })
+        }
+        Call::Put { key, value, lease } => {
+            let request = pb::PutRequest { key, value, lease, ..Default::default() };
+            let answer = api.call(&method::PUT, request).await?;
+            Ok(Answer { revision: revision(answer.header), seen: Seen::Put })
+        }
+        Call::Delete { keys } => {
+            let request = pb::DeleteRangeRequest { key: the_key(&keys), ..Default::default() };
+            let answer = api.call(&method::DELETE_RANGE, request).await?;
+            let seen = Seen::Deleted(answer.deleted.unsigned_abs());
+            Ok(Answer { revision: revision(answer.header), seen })
+        }
+        Call::Swap { key, expected, value } => {
+            let put = pb::PutRequest { key: key.clone(), value, ..Default::default() };
+            let answer = api.call(&method::TXN, swap(expected, put)).await?;
+            let seen = if answer.succeeded { Seen::Swapped } else { not_swapped(&answer)? };
+            Ok(Answer { revision: revision(answer.header), seen })
+        }
+    }
+}
+
+/// Put if the key is of that revision, else get.
+fn swap(mod_revision: i64, put: pb::PutRequest) -> pb::TxnRequest {
+    let compare = pb::Compare {
+        result: pb::compare::CompareResult::Equal.into(),
+        target: pb::compare::CompareTarget::Mod.into(),
+        key: put.key.clone(),
+        target_union: Some(pb::compare::TargetUnion::ModRevision(mod_revision)),
+        ..Default::default()
+    };
+    let range = pb::RangeRequest { key: put.key.clone(), ..Default::default() };
+    let operation = |request| pb::RequestOp { request: Some(request) };
+    pb::TxnRequest {
+        compare: vec![compare],
+        success: vec![operation(pb::request_op::Request::RequestPut(put))],
+        failure: vec![operation(pb::request_op::Request::RequestRange(range))],
+    }
+}
+
+fn not_swapped(answer: &pb::TxnResponse) -> Result<Seen, Fault> {
+    match answer.responses.first().and_then(|first| first.response.as_ref()) {
+        Some(pb::response_op::Response::ResponseRange(range)) => {
+            Ok(Seen::NotSwapped(range.kvs.first().cloned().map(kv)))
+        }
+        _ => Err(Fault::Unknown("a txn failed without the read it asked for".to_owned())),
+    }
+}
+
+fn the_key(keys: &Keys) -> prost::bytes::Bytes {
+    match keys {
+        Keys::One(key) | Keys::Between(key, _) | Keys::From(key) => key.clone(),
+    }
+}
+
+fn revision(header: Option<pb::ResponseHeader>) -> i64 {
+    header.unwrap_or_default().revision
+}
+
+fn kv(kv: KeyValue) -> Kv {
+    let KeyValue { key, value, create_revision, mod_revision, version, lease } = kv;
+    Kv { key, value, create_revision, mod_revision, version, lease }
+}
