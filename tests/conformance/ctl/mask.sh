@@ -8,7 +8,7 @@ LC_ALL=C.UTF-8 sed -E \
     -e 's/"(ID|id|lease)":[0-9]{15,}/"\1":<id>/g; s/^"(ID|Lease)" : [0-9]{15,}$/"\1" : <id>/' \
     -e 's/^"(ID|Lease)" : 0*[1-9a-f][0-9a-f]{14,15}$/"\1" : <hex>/' \
     -e 's/remaining\([0-9]+s\)/remaining(<s>)/; s/"ttl":[0-9]+/"ttl":<s>/' \
-    -e 's/(took[ =:"]*) [0-9.]+(µs|ms|s)/\1 <time>/; s/("took":|"Took" : )"?[0-9.]+(µs|ms|s)"?/\1<time>/' \
+    -e 's/(took[ =:"]*) [0-9.]+(µs|ms|s)/\1 <time>/; s/("took":|"Took" : )"?[0-9.]+(µs|ms|s)"?/\1<time>/g' \
     -e 's/ +[0-9.]+(µs|ms) │/ <time> │/' \
     -e 's/"(dbSize|dbSizeInUse|raftIndex|raftAppliedIndex|hash)":[0-9]+/"\1":<n>/g' \
     -e 's/^"(DBSize|DBSizeInUse|RaftIndex|RaftAppliedIndex|Hash)" : [0-9]+/"\1" : <n>/' \
