@@ -1,6 +1,6 @@
 //! The member's notices as etcd's log lines.
 
-use crate::{config::Config, notation::GoDuration, signals, stop::Reason};
+use crate::{config::Config, notation::GoDuration, signals};
 use bolt::ReadTx;
 use member::{Member, Notice, raft::Standing, restart::Opened};
 use std::{path::Path, time::Duration};
@@ -162,17 +162,14 @@ pub fn serving(config: &Config) {
     }
 }
 
-pub fn stopping(reason: Reason, config: &Config) {
-    match reason {
-        Reason::Signal(signal) => {
-            log::info!(signal = signals::name(signal); "received signal; shutting down")
-        }
-        Reason::Removed => {
-            log::warn!(error = "the member has been permanently removed from the cluster"; "server error");
-            log::warn!("data-dir used by this member must be removed");
-        }
-    }
+pub fn stopping(signal: i32, config: &Config) {
+    log::info!(signal = signals::name(signal); "received signal; shutting down");
     closing(config, "closing etcd server");
+}
+
+pub fn removed() {
+    log::warn!(error = "the member has been permanently removed from the cluster"; "server error");
+    log::warn!("data-dir used by this member must be removed");
 }
 
 pub fn installed(took: Duration) {

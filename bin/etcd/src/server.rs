@@ -15,7 +15,7 @@ use crate::{
     signals::{self, Signals},
     stages::{Backend, Done, Signal, Stages},
     startup::{self, Remote},
-    stop::{Reason, Stop},
+    stop::Stop,
     web::Web,
 };
 use ::rpc::{CallId, Event, HttpRequest, Limits, ListenOptions, Server};
@@ -543,17 +543,19 @@ impl Running {
         }
     }
 
-    /// True when the process should end: a signal came, or the cluster has removed this member, and the open calls
-    /// are through, or have had their time.
+    /// True when the process should end: a signal came, and the open calls are through or have had their time; or the
+    /// cluster has removed this member.
     fn stopped(&mut self, now_ms: u64) -> bool {
         if self.stop.is_none() {
-            let removed = self.removed_at_ms.is_some_and(|at| now_ms >= at);
-            let reason = match self.signals.received() {
-                Some(signal) => Reason::Signal(signal),
-                None if removed => Reason::Removed,
+            match self.signals.received() {
+                Some(signal) => notices::stopping(signal, &self.config),
+                None if self.removed_at_ms.is_some_and(|at| now_ms >= at) => {
+                    // Its open calls have no cluster any more to wait for.
+                    notices::removed();
+                    return true;
+                }
                 None => return false,
-            };
-            notices::stopping(reason, &self.config);
+            }
             let limit_ms = self.config.timing.request_timeout().as_millis() as u64;
             self.stop = Some(Stop::begin(now_ms, limit_ms));
         }
@@ -568,7 +570,9 @@ impl Running {
         self.dispatch();
         self.peers.stop();
         self.stages.stop();
-        notices::stopped(&self.config);
+        if self.stop.is_some() {
+            notices::stopped(&self.config);
+        }
         Ok(self.signals)
     }
 }

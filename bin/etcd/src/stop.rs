@@ -1,16 +1,8 @@
-//! Stopping: who asked for it, the open calls that are let through, leadership handed on. Decides only when the
+//! Stopping after a signal: the open calls that are let through, leadership handed on. Decides only when the
 //! process may end.
 
 use crate::connected::Connected;
 use member::{Member, raft::Role};
-
-/// Why the server stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    Signal(i32),
-    /// The cluster has removed this member.
-    Removed,
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Handover {
