@@ -123,7 +123,7 @@ fi
 
 # etcdctl: ours on Go's server, then Go's, ours and Debian's on both.
 if [ -x "$oracle/etcdctl" ]; then
-    step etcdctl 600 "$here/ctl/run.sh" "$oracle" "$bin/etcdctl" "$port"
+    step etcdctl 1200 "$here/ctl/run.sh" "$oracle" "$bin/etcdctl" "$port"
 else
     skip etcdctl "no Go etcd"
 fi

@@ -31,12 +31,14 @@ pub struct Keeper {
     renewals_left: u64,
     /// The call under way, and when it was made.
     current: Option<(CallId, Asked, Micros)>,
+    /// The machine it was made on.
+    slot: usize,
     held: bool,
 }
 
 impl Keeper {
     pub fn new(id: u64) -> Keeper {
-        Keeper { id, granted: 0, lease: 0, ttl_s: 0, renewals_left: 0, current: None, held: false }
+        Keeper { id, granted: 0, lease: 0, ttl_s: 0, renewals_left: 0, current: None, slot: 0, held: false }
     }
 
     pub fn wake(&mut self, scene: &mut Scene<'_>) {
@@ -74,6 +76,7 @@ impl Keeper {
         let leader = scene.leader().filter(|_| scene.draw.percent(80));
         let Some(slot) = leader.or_else(|| scene.any_up()) else { return scene.wake(200 * MS) };
         let call = scene.call(slot, request, PATIENCE);
+        self.slot = slot;
         self.current = Some((call, asked, scene.now));
     }
 
@@ -93,7 +96,9 @@ impl Keeper {
                 scene.evidence.recorder.end(operation, client::outcome(response), scene.now);
             }
             (Asked::Renew, Response::Renewed(0)) => self.held = false,
-            (Asked::Renew, Response::Renewed(_)) => {
+            // What a leader says that was deposed and has not heard of it is no promise: etcd's, too, renews leases until
+            // it steps down, and how late that is depends on the network.
+            (Asked::Renew, Response::Renewed(_)) if scene.slots[self.slot].leads_last => {
                 if let Some(lease) = scene.evidence.leases.get_mut(&self.lease) {
                     lease.renewals.push(lease::Renewal { called, answered: scene.now, ttl });
                 }

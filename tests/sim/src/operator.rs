@@ -1,7 +1,7 @@
 //! Whoever runs the cluster: adds learners, promotes them, removes members, moves leadership, compacts, compares.
 
 use crate::{
-    rpc::{CallId, Request},
+    rpc::{CallId, Request, Response},
     scene::{Act, Scene, change},
     schedule::{MS, SECOND},
 };
@@ -17,11 +17,13 @@ pub struct Operator {
     compacts: bool,
     added: usize,
     current: Option<CallId>,
+    /// A change was given up and may still be made.
+    unsure: bool,
 }
 
 impl Operator {
     pub fn new(reconfigures: bool, compacts: bool) -> Operator {
-        Operator { reconfigures, compacts, added: 0, current: None }
+        Operator { reconfigures, compacts, added: 0, current: None, unsure: false }
     }
 
     pub fn wake(&mut self, scene: &mut Scene<'_>) {
@@ -55,11 +57,11 @@ impl Operator {
     /// Never one of two voters: if it is the leader and stops before the other has heard that it is removed, the other
     /// waits for it for good. That is raft's, and an operator's to avoid.
     fn remove(&mut self, slot: usize, scene: &mut Scene<'_>) {
-        let up = || scene.slots.iter().filter(|seen| seen.up);
-        if up().filter(|seen| !seen.learner).count() < 3 {
+        if scene.voters < 3 || self.unsure {
             return;
         }
-        let ids: Vec<u64> = up().map(|seen| seen.member_id).collect();
+        let up = scene.slots.iter().filter(|seen| seen.up);
+        let ids: Vec<u64> = up.map(|seen| seen.member_id).collect();
         if let Some(id) = scene.draw.pick(&ids).copied() {
             let removal = change(ConfChangeType::ConfChangeRemoveNode, id, None);
             self.current = Some(scene.call(slot, Request::Change(removal), 3 * SECOND));
@@ -99,8 +101,13 @@ impl Operator {
         }
     }
 
-    /// Answered or given up: whatever came of it, something else can be done.
-    pub fn ended(&mut self, call: CallId) {
-        self.current.take_if(|current| *current == call);
+    pub fn answered(&mut self, call: CallId, response: &Response) {
+        if self.current.take_if(|current| *current == call).is_some() {
+            self.unsure |= matches!(response, Response::Lost);
+        }
+    }
+
+    pub fn gave_up(&mut self, call: CallId) {
+        self.answered(call, &Response::Lost);
     }
 }

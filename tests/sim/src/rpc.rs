@@ -2,6 +2,7 @@
 
 use proto::{etcdserverpb as pb, mvccpb, raftpb};
 use state::{Reject, Reply};
+use std::fmt;
 
 /// Names a call for its whole life.
 pub type CallId = u64;
@@ -33,4 +34,17 @@ pub enum Response {
     NotDone(&'static str),
     /// The connection broke: nobody knows.
     Lost,
+}
+
+impl fmt::Display for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Response::Done(reply) => write!(f, "{reply:?}"),
+            Response::Found { revision, kvs } => write!(f, "{} found at {revision}", kvs.len()),
+            Response::Renewed(ttl) => write!(f, "renewed for {ttl} s"),
+            Response::Rejected(reject) => write!(f, "rejected: {reject:?}"),
+            Response::NotDone(why) => write!(f, "not done: {why}"),
+            Response::Lost => write!(f, "lost"),
+        }
+    }
 }

@@ -26,6 +26,8 @@ pub struct Seen {
     pub life: u64,
     pub up: bool,
     pub leads: bool,
+    /// It leads, and no other has led in a later term.
+    pub leads_last: bool,
     pub learner: bool,
     /// Of its store; 0 when it is down.
     pub revision: i64,
@@ -73,6 +75,8 @@ pub struct Scene<'a> {
     pub draw: &'a mut Draw,
     pub evidence: &'a mut Evidence,
     pub slots: &'a [Seen],
+    /// Voters, as the leader says; 0 without one.
+    pub voters: usize,
     /// No new work: everything is about to be checked.
     pub closing: bool,
     pub acts: Vec<Act>,

@@ -130,6 +130,7 @@ pub struct World {
     next_call: CallId,
     /// When the last delivery of a stream arrives: they come in order.
     stream_last: BTreeMap<u64, Micros>,
+    last_leader_term: u64,
     closing: bool,
     report: Report,
 }
@@ -172,6 +173,7 @@ impl World {
             calls: BTreeMap::new(),
             next_call: 0,
             stream_last: BTreeMap::new(),
+            last_leader_term: 0,
             closing: false,
             report: Report::default(),
             plan,

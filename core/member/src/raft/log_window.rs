@@ -86,6 +86,11 @@ impl LogWindow {
         self.snapshot = snapshot.clone();
     }
 
+    /// The last index below the window: a snapshot covers it and all before.
+    pub fn compacted(&self) -> u64 {
+        self.first - 1
+    }
+
     pub fn last(&self) -> u64 {
         self.first + self.entries.len() as u64 - 1
     }

@@ -148,6 +148,9 @@ impl Node {
     }
 
     pub fn tick(&mut self) {
+        if self.awaits_snapshot() {
+            return;
+        }
         self.raw.tick();
         self.redraw_election_timeout();
     }
@@ -176,7 +179,12 @@ impl Node {
     /// A message from a peer. Refused ones (and responses from unknown members) change nothing.
     pub fn step(&mut self, message: &raftpb::Message) -> Result<(), convert::Refused> {
         let message = convert::message_in(message)?;
-        if self.leads_as_removed() && message.msg_type == eraftpb::MessageType::MsgAppendResponse {
+        let ignored = match message.msg_type {
+            eraftpb::MessageType::MsgAppendResponse => self.leads_as_removed(),
+            eraftpb::MessageType::MsgTimeoutNow => self.awaits_snapshot(),
+            _ => false,
+        };
+        if ignored {
             return Ok(());
         }
         // Errors here mean "from a member we do not know" or "proposal dropped": both are for the sender to notice.
@@ -215,6 +223,12 @@ impl Node {
             let (_, messages) = self.held.pop_front().expect("front was there");
             self.released.extend(messages);
         }
+    }
+
+    /// True while a received snapshot is not applied. Such a member must not campaign: the crate would look for
+    /// configuration changes among entries that the snapshot has replaced.
+    fn awaits_snapshot(&self) -> bool {
+        self.raw.raft.raft_log.applied() < self.raw.store().compacted()
     }
 
     /// True for a leader that has applied its own removal. The crate lets it lead on, and its heartbeats tell the others
@@ -480,6 +494,37 @@ mod tests {
             vec![first, node.raw.raft.randomized_election_timeout()]
         };
         assert_eq!(timeouts(), timeouts());
+    }
+
+    /// Guards against a campaign, by time or by transfer, whose look at unapplied entries finds them gone.
+    #[test]
+    fn a_snapshot_is_applied_before_the_next_campaign() {
+        let config = NodeConfig { id: 1, election_ticks: 10, pre_vote: true, seed: 3 };
+        let conf_state = raftpb::ConfState::simple(vec![1, 2], vec![]);
+        let log = NodeLog { conf_state: conf_state.clone(), ..NodeLog::default() };
+        let mut node = Node::new(&config, log).unwrap();
+        let metadata =
+            raftpb::SnapshotMetadata { conf_state: Some(conf_state), index: Some(10), term: Some(1) };
+        let message = |kind: raftpb::MessageType, snapshot| raftpb::Message {
+            r#type: Some(kind as i32),
+            from: Some(2),
+            to: Some(1),
+            term: Some(1),
+            snapshot,
+            ..Default::default()
+        };
+        let snapshot = raftpb::Snapshot { data: None, metadata: Some(metadata) };
+        node.step(&message(raftpb::MessageType::MsgSnap, Some(snapshot))).unwrap();
+        let job = node.poll().unwrap().persist.unwrap();
+        for step in 0..2 {
+            node.step(&message(raftpb::MessageType::MsgTimeoutNow, None)).unwrap();
+            (0..40).for_each(|_| node.tick());
+            assert_eq!(node.standing().role, Role::Follower, "step {step}");
+            node.persisted(job.number);
+        }
+        node.applied(10);
+        (0..40).for_each(|_| node.tick());
+        assert_eq!(node.standing().role, Role::PreCandidate);
     }
 
     #[test]

@@ -21,6 +21,8 @@ impl World {
                 life: machine.life,
                 up: own.is_some(),
                 leads: standing.is_some_and(|standing| standing.role == Role::Leader),
+                leads_last: standing
+                    .is_some_and(|s| s.role == Role::Leader && s.term == self.last_leader_term),
                 learner: own.is_some_and(|own| own.is_learner),
                 revision: member.map_or(0, |member| member.state().revision()),
             }
@@ -31,6 +33,8 @@ impl World {
     /// Lets an actor act.
     pub(super) fn with_scene(&mut self, actor: Actor, act: impl FnOnce(&mut World, &mut Scene<'_>)) {
         let slots = self.seen();
+        let leader = self.leader().and_then(|slot| self.machines[slot].process.as_ref());
+        let voters = leader.map_or(0, |process| process.member.state().members().voters().count());
         let (mut draw, mut evidence) = (self.draw.fork(), std::mem::take(&mut self.evidence));
         let mut next_call = self.next_call;
         let mut scene = Scene {
@@ -38,6 +42,7 @@ impl World {
             draw: &mut draw,
             evidence: &mut evidence,
             slots: &slots,
+            voters,
             closing: self.closing,
             acts: Vec::new(),
             next_call: &mut next_call,
@@ -62,11 +67,11 @@ impl World {
 
     pub(super) fn answer(&mut self, call: CallId, response: Response) {
         let Some(OpenCall { actor, .. }) = self.calls.remove(&call) else { return };
-        self.trace.step(self.now, &[30, call], || format!("call {call} -> {response:?}"));
+        self.trace.step(self.now, &[30, call], || format!("call {call} -> {response}"));
         self.with_scene(actor, |world, scene| match actor {
             Actor::Client(n) => world.clients[n].answered(call, response, scene),
             Actor::Keeper(n) => world.keepers[n].answered(call, response, scene),
-            Actor::Operator => world.operator.ended(call),
+            Actor::Operator => world.operator.answered(call, &response),
             Actor::Watcher(_) => unreachable!("watchers make no calls"),
         });
     }
@@ -83,7 +88,7 @@ impl World {
         self.with_scene(actor, |world, scene| match actor {
             Actor::Client(n) => world.clients[n].gave_up(call, scene),
             Actor::Keeper(n) => world.keepers[n].gave_up(call, scene),
-            Actor::Operator => world.operator.ended(call),
+            Actor::Operator => world.operator.gave_up(call),
             Actor::Watcher(_) => unreachable!("watchers make no calls"),
         });
     }

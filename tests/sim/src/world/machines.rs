@@ -372,7 +372,10 @@ impl World {
     fn notice(&mut self, slot: usize, notice: &Notice) {
         match notice {
             Notice::Standing { now: standing, .. } => {
-                self.report.leaders += u64::from(standing.role == Role::Leader);
+                if standing.role == Role::Leader {
+                    self.report.leaders += 1;
+                    self.last_leader_term = self.last_leader_term.max(standing.term);
+                }
                 self.trace.step(self.now, &[20, slot as u64, standing.term, standing.leader], || {
                     format!("m{slot} {standing:?}")
                 });
