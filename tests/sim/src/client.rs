@@ -30,7 +30,7 @@ pub struct Client {
 
 impl Client {
     pub fn new(id: u64, draw: &mut Draw) -> Client {
-        let think_max = draw.between(20, 300) * MS;
+        let think_max = [2, 20, 100, 300][draw.below(4) as usize] * MS;
         Client { id, slot: 0, puts: 0, think_max, current: None, known: BTreeMap::new() }
     }
 

@@ -83,7 +83,7 @@ impl Plan {
             clients: draw.between(2, 5),
             watchers: draw.between(1, 3),
             keepers: draw.below(3),
-            duration: draw.between(5, 14) * SECOND,
+            duration: if draw.percent(15) { draw.between(15, 40) } else { draw.between(5, 14) } * SECOND,
             troubles,
             pause_between_troubles: draw.between(200, 2500) * MS,
             voters_die: draw.percent(15),
