@@ -16,7 +16,7 @@ use crate::{
     stages::{Backend, Done, Signal, Stages},
     startup::{self, Remote},
     stop::Stop,
-    web::Web,
+    web::{self, Web},
 };
 use ::rpc::{CallId, Event, HttpRequest, Limits, ListenOptions, Server};
 use disk::{Disk, RealDisk};
@@ -86,7 +86,7 @@ struct Running {
     next_tick_ms: u64,
     next_purge_ms: u64,
     no_leader_since_ms: Option<u64>,
-    http: Vec<(CallId, HttpRequest)>,
+    http: Vec<(CallId, u8, HttpRequest)>,
     web: Web,
     metrics: Metrics,
     signals: Signals,
@@ -202,6 +202,7 @@ impl Running {
         }
         let peers = Peers::start(&config, &member, &remotes, peer_sockets, waker, clock.now_ms())
             .map_err(|e| e.to_string())?;
+        web::listen_for_scrapes(&mut server, &config.listen)?;
         let metrics = Metrics::new(opened.member_id, config.flags.gates(), config.observe.extensive_metrics);
         let checks = Checks::new(&config, opened.member_id, clock.now_ms());
         let edge = Edge::new(edge_config(&config), clock.unix_ms() ^ opened.member_id);
@@ -268,9 +269,7 @@ impl Running {
             out: &mut self.out,
             now_ms,
         };
-        if let Some((call, request)) = self.edge.event(event, &mut desk) {
-            self.http.push((call, request));
-        }
+        self.http.extend(self.edge.event(event, &mut desk));
     }
 
     /// Results of the stages.
@@ -458,8 +457,9 @@ impl Running {
             out: &mut self.out,
             now_ms,
         };
-        for (call, request) in self.http.drain(..) {
-            self.web.request(call, &request, &self.config, &self.metrics, &mut self.edge, &mut desk);
+        for (call, door, request) in self.http.drain(..) {
+            let port = web::port(door);
+            self.web.request(call, port, &request, &self.config, &self.metrics, &mut self.edge, &mut desk);
         }
         self.web.probed(probes, &self.metrics, &mut desk);
         let local = self.edge.take_probes();

@@ -1,18 +1,43 @@
-//! HTTP/1.1 requests of the client port: facts gathered from the member, health reads waited for.
+//! HTTP/1.1 requests of the client and metrics ports: facts gathered from the member, health reads waited for.
 //!
 //! It never reads keys itself: a linearizable health read joins the edge's read rounds like any client's.
 
 use crate::{
-    config::Config,
+    config::{Config, Listen},
     http::{self, Facts, Handled, Outcomes, Plan, Port, Progress, RaftStatus},
     metrics::Metrics,
     observe,
     rpc::{Desk, Edge, PeerCall, Probe},
+    startup,
 };
-use ::rpc::{CallId, HttpRequest};
+use ::rpc::{CallId, HttpRequest, ListenOptions, Protocols, Server};
 use member::{Member, raft::Role};
 use proto::etcdserverpb::AlarmType;
 use std::collections::HashMap;
+
+/// The door of the listeners for metrics; clients come by number 0.
+const METRICS_DOOR: u8 = 1;
+
+/// The port behind a door.
+pub fn port(door: u8) -> Port {
+    if door == METRICS_DOOR { Port::Metrics } else { Port::Client }
+}
+
+/// Opens the listeners of `--listen-metrics-urls`. They serve from now on: also before clients may come, and while
+/// there is no leader.
+pub fn listen_for_scrapes(server: &mut Server, listen: &Listen) -> Result<(), String> {
+    let options = ListenOptions {
+        protocols: Protocols::Http,
+        reuse_port: listen.reuse_port,
+        at_once: true,
+        door: METRICS_DOOR,
+    };
+    for listener in startup::metrics_listeners(listen)? {
+        server.listen_with(listener.address, options).map_err(|error| listener.cannot_bind(&error))?;
+        log::info!(address:% = listener.url; "serving metrics");
+    }
+    Ok(())
+}
 
 /// Health checks under way.
 #[derive(Debug, Default)]
@@ -31,6 +56,7 @@ impl Web {
     pub fn request(
         &mut self,
         call: CallId,
+        port: Port,
         request: &HttpRequest,
         config: &Config,
         metrics: &Metrics,
@@ -39,7 +65,7 @@ impl Web {
     ) {
         observe::gauges(metrics, desk.member, desk.server, config);
         let handled = with_facts(desk.member, &self.arguments, |facts| {
-            http::handle(Port::Client, request, facts, &config.http, metrics)
+            http::handle(port, request, facts, &config.http, metrics)
         });
         match handled {
             Handled::Response(response) => desk.server.http_reply(call, response),

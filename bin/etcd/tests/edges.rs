@@ -1,11 +1,15 @@
 //! The program as it is called: what it prints where, and with which exit code, for command lines and environments
-//! that do not start a member. Texts and codes are those of etcd 3.7.1 for the same call.
+//! that do not start a member, and what one says that finds no leader. Texts and codes are those of etcd 3.7.1 for the same call.
 
 use serde_json::Value;
 use std::{
     fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     path::PathBuf,
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::Duration,
 };
 
 /// A call in an empty directory and an environment of its own.
@@ -230,4 +234,66 @@ fn deprecated_flags_are_warned_of() {
             "warn failed to verify flags",
         ]
     );
+}
+
+/// Ends with the test.
+struct Member(Child);
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+/// Status line and body of the answer to a `GET`.
+fn get(port: u16, path: &str) -> (String, String) {
+    const TRIES_MAX: usize = 600;
+    let mut stream = (0..TRIES_MAX)
+        .find_map(|_| match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => Some(stream),
+            Err(_) => {
+                thread::sleep(Duration::from_millis(50));
+                None
+            }
+        })
+        .expect("somebody listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    (head.lines().next().expect("a status line").to_string(), body.to_string())
+}
+
+#[test]
+fn metrics_and_health_are_served_on_their_urls_while_there_is_no_leader() {
+    let sockets: Vec<TcpListener> =
+        (0..4).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    let ports: Vec<u16> = sockets.iter().map(|s| s.local_addr().expect("bound").port()).collect();
+    drop(sockets);
+    let [client, peer, other, metrics] = ports[..] else { panic!("four ports") };
+    let url = |port| format!("http://127.0.0.1:{port}");
+    let line = format!(
+        "--name a --data-dir d --listen-client-urls {0} --advertise-client-urls {0} --listen-peer-urls {1} \
+         --initial-advertise-peer-urls {1} --initial-cluster a={1},b={2} --listen-metrics-urls {3}",
+        url(client),
+        url(peer),
+        url(other),
+        url(metrics)
+    );
+    let mut call = Call::new("metrics", &line);
+    let command = call.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let member = Member(command.spawn().expect("the program runs"));
+    for (path, status, body) in [
+        ("/health", "503 Service Unavailable", "{\"health\":\"false\",\"reason\":\"RAFT NO LEADER\"}\n"),
+        ("/livez", "200 OK", "ok\n"),
+        ("/readyz/data_corruption", "200 OK", "ok\n"),
+        ("/version", "404 Not Found", "404 page not found\n"),
+    ] {
+        assert_eq!(get(metrics, path), (format!("HTTP/1.1 {status}"), body.to_string()), "{path}");
+    }
+    let (status, body) = get(metrics, "/metrics");
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert!(body.contains("\netcd_server_has_leader 0\n"), "{body}");
+    drop(member);
 }

@@ -52,6 +52,8 @@ pub(crate) struct Connection {
     pub(crate) flags: Flags,
     peer: Option<SocketAddr>,
     protocols: Protocols,
+    /// Of the listener it came by.
+    door: u8,
     /// Read, and not yet a whole frame or request.
     tail: BytesMut,
     /// Accepted, or last heard of where that matters, or ended.
@@ -82,6 +84,7 @@ impl Connection {
         transport: Transport,
         peer: Option<SocketAddr>,
         protocols: Protocols,
+        door: u8,
         now: Instant,
     ) -> Connection {
         Connection {
@@ -92,6 +95,7 @@ impl Connection {
             flags: Flags { readable: true, ..Flags::default() },
             peer,
             protocols,
+            door,
             tail: BytesMut::new(),
             since: now,
         }
@@ -186,7 +190,8 @@ impl Connection {
             Turn::Close => self.close_soon(cx.now),
             Turn::Request(request) => {
                 self.since = cx.now;
-                cx.events.push(Event::Http { id: CallId { connection: self.id, stream: 0 }, request });
+                let id = CallId { connection: self.id, stream: 0 };
+                cx.events.push(Event::Http { id, door: self.door, request });
             }
         }
     }

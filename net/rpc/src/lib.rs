@@ -99,6 +99,8 @@ pub enum Event {
     /// An HTTP/1.1 request.
     Http {
         id: CallId,
+        /// [`ListenOptions::door`] of the listener it came by.
+        door: u8,
         request: HttpRequest,
     },
     /// The waker was used.

@@ -47,6 +47,10 @@ pub struct ListenOptions {
     pub protocols: Protocols,
     /// SO_REUSEPORT.
     pub reuse_port: bool,
+    /// Accepts at once, before [`crate::Server::accept`].
+    pub at_once: bool,
+    /// The caller's own number, given back with every HTTP/1.1 request that comes in here.
+    pub door: u8,
 }
 
 /// A listening socket as the server's own are: bound, not blocking, nothing accepted.
@@ -75,6 +79,9 @@ enum Socketed {
 pub(crate) struct Listener {
     socket: Socketed,
     pub(crate) protocols: Protocols,
+    pub(crate) door: u8,
+    /// The poll knows it, so that it may become ready.
+    pub(crate) registered: bool,
     /// Something may wait to be accepted.
     pub(crate) ready: bool,
     paused_until: Option<Instant>,
@@ -85,7 +92,7 @@ pub(crate) struct Listener {
 impl Listener {
     pub(crate) fn tcp(address: SocketAddr, options: ListenOptions) -> io::Result<Listener> {
         let socket = Socketed::Tcp(mio::net::TcpListener::from_std(bind(address, options)?));
-        Ok(Listener { socket, protocols: options.protocols, ready: false, paused_until: None, warned: None })
+        Ok(Listener::new(socket, options.protocols, options.door))
     }
 
     /// Takes the place of a socket that a process left behind at the path.
@@ -94,7 +101,19 @@ impl Listener {
             std::fs::remove_file(path)?;
         }
         let socket = Socketed::Unix(mio::net::UnixListener::bind(path)?, path.to_owned());
-        Ok(Listener { socket, protocols, ready: false, paused_until: None, warned: None })
+        Ok(Listener::new(socket, protocols, 0))
+    }
+
+    fn new(socket: Socketed, protocols: Protocols, door: u8) -> Listener {
+        Listener {
+            socket,
+            protocols,
+            door,
+            registered: false,
+            ready: false,
+            paused_until: None,
+            warned: None,
+        }
     }
 
     /// `None`: a unix socket.
@@ -106,8 +125,10 @@ impl Listener {
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.source().register(registry, token, Interest::READABLE)?;
+        self.registered = true;
         self.ready = true;
-        self.source().register(registry, token, Interest::READABLE)
+        Ok(())
     }
 
     /// The next connection; `None`: none waits, or accepting is paused.

@@ -95,7 +95,7 @@ impl Server {
     }
 
     /// Binds a listener (TCP_NODELAY, keep-alive 30 s on accepted sockets) and returns its address. Connections wait
-    /// in the kernel until [`Server::accept`] is called.
+    /// in the kernel until [`Server::accept`] is called, unless the listener accepts at once.
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
         self.listen_with(address, ListenOptions::default())
     }
@@ -103,20 +103,20 @@ impl Server {
     pub fn listen_with(&mut self, address: SocketAddr, options: ListenOptions) -> io::Result<SocketAddr> {
         let listener = Listener::tcp(address, options)?;
         let bound = listener.address()?.unwrap_or(address);
-        self.add_listener(listener)?;
+        self.add_listener(listener, options.at_once)?;
         Ok(bound)
     }
 
     /// Binds a unix socket; one left behind at the path is replaced. The file is removed with the server.
     pub fn listen_unix(&mut self, path: &Path, protocols: Protocols) -> io::Result<()> {
         let listener = Listener::unix(path, protocols)?;
-        self.add_listener(listener)
+        self.add_listener(listener, false)
     }
 
-    fn add_listener(&mut self, mut listener: Listener) -> io::Result<()> {
+    fn add_listener(&mut self, mut listener: Listener, at_once: bool) -> io::Result<()> {
         let index = self.listeners.len();
         assert!(index < LISTENERS_MAX);
-        if self.accepting {
+        if self.accepting || at_once {
             listener.register(self.poll.registry(), listener_token(index))?;
         }
         self.listeners.push(listener);
@@ -131,7 +131,7 @@ impl Server {
     /// Starts accepting on all listeners.
     pub fn accept(&mut self) -> io::Result<()> {
         for (index, listener) in self.listeners.iter_mut().enumerate() {
-            if !self.accepting {
+            if !listener.registered {
                 listener.register(self.poll.registry(), listener_token(index))?;
             }
         }
@@ -177,7 +177,7 @@ impl Server {
     }
 
     fn poll_timeout(&self, wanted: Option<Duration>) -> Option<Duration> {
-        let room = self.accepting && self.connections.len() < self.limits.connections_max;
+        let room = self.connections.len() < self.limits.connections_max;
         if !self.ready.is_empty()
             || !self.dirty.is_empty()
             || room && self.listeners.iter().any(Listener::acceptable)
@@ -225,9 +225,6 @@ impl Server {
     }
 
     fn accept_ready(&mut self, now: Instant) {
-        if !self.accepting {
-            return;
-        }
         for index in 0..self.listeners.len() {
             for _ in 0..ACCEPTS_PER_TURN {
                 let listener = &mut self.listeners[index];
@@ -235,12 +232,12 @@ impl Server {
                     break;
                 }
                 let Some((transport, peer)) = listener.accept(now) else { break };
-                let protocols = listener.protocols;
+                let (protocols, door) = (listener.protocols, listener.door);
                 self.generation = self.generation.wrapping_add(1);
                 let entry = self.connections.vacant_entry();
                 let slot = entry.key();
                 let id = u64::from(self.generation) << 32 | slot as u64;
-                let connection = entry.insert(Connection::new(id, transport, peer, protocols, now));
+                let connection = entry.insert(Connection::new(id, transport, peer, protocols, door, now));
                 if let Err(error) = connection.transport.register(self.poll.registry(), Token(slot)) {
                     log::warn!(error:% = error; "failed to watch a connection");
                     self.connections.remove(slot);

@@ -141,7 +141,6 @@ fn what_is_not_built_is_refused_and_its_default_is_not() {
         ("--feature-gates PriorityRequest=true", "feature-gates"),
         ("--backend-bbolt-freelist-type array", "backend-bbolt-freelist-type"),
         ("--config-file x", "config-file"),
-        ("--listen-metrics-urls http://127.0.0.1:1", "listen-metrics-urls"),
         ("--warning-unary-request-duration 1s", "warning-unary-request-duration"),
         ("--bootstrap-defrag-threshold-megabytes 1", "bootstrap-defrag-threshold-megabytes"),
     ] {

@@ -106,7 +106,7 @@ impl Edge {
     }
 
     /// Takes an event of the gRPC side; an HTTP/1.1 request is handed back.
-    pub fn event(&mut self, event: Event, desk: &mut Desk<'_>) -> Option<(CallId, HttpRequest)> {
+    pub fn event(&mut self, event: Event, desk: &mut Desk<'_>) -> Option<(CallId, u8, HttpRequest)> {
         match event {
             Event::Call { id, method, metadata, body } => {
                 self.call(id, Route::of(method), &metadata, body, desk)
@@ -115,7 +115,7 @@ impl Edge {
             Event::Message { id, body } => self.message(id, body, desk),
             Event::HalfClose { id } => self.half_close(id, desk),
             Event::Gone { id } => self.gone(id, desk),
-            Event::Http { id, request } => return Some((id, request)),
+            Event::Http { id, door, request } => return Some((id, door, request)),
             Event::Woken => {}
         }
         None

@@ -178,7 +178,7 @@ impl Service {
                 self.streams.remove(&id);
                 self.seen.lock().unwrap().gone.push(id);
             }
-            Event::Http { id, request } => self.http(id, request),
+            Event::Http { id, door: _, request } => self.http(id, request),
             Event::Woken => {}
         }
     }

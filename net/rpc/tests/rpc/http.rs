@@ -1,13 +1,14 @@
 //! HTTP/1.1 on the same port: raw requests, whole responses.
 
 use crate::{
-    echo::{Echo, limits},
+    echo::{Echo, limits, methods},
     wire::{PREFACE, Wire, settings},
 };
-use rpc::{Limits, ListenOptions, Protocols};
+use rpc::{Event, HttpResponse, Limits, ListenOptions, Protocols, Server};
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpStream},
+    time::Duration,
 };
 
 fn connect(echo: &Echo) -> TcpStream {
@@ -171,6 +172,46 @@ fn listeners_may_speak_one_protocol_alone() {
     drop(echo);
     assert!(!path.exists(), "the socket file goes with the server");
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Polls until a request is there, and gives the number of its door.
+fn answer_next(server: &mut Server) -> Option<u8> {
+    let mut events = Vec::new();
+    for _ in 0..100 {
+        server.poll(Some(Duration::from_millis(50)), &mut events).unwrap();
+        if let Some(Event::Http { id, door, .. }) = events.pop() {
+            server.http_reply(id, HttpResponse { status: 200, headers: Vec::new(), body: "".into() });
+            server.flush();
+            return Some(door);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_listener_may_accept_before_the_others_and_is_told_apart() {
+    let mut server = Server::new(methods(), limits()).unwrap();
+    let any = "127.0.0.1:0".parse().unwrap();
+    let patient = server.listen(any).unwrap();
+    let early = server
+        .listen_with(any, ListenOptions { at_once: true, door: 7, ..ListenOptions::default() })
+        .unwrap();
+    let get = b"GET /a HTTP/1.1\r\n\r\n";
+    let [mut first, mut second] = [patient, early].map(|address| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(get).unwrap();
+        stream
+    });
+    assert_eq!(answer_next(&mut server), Some(7));
+    let mut start = [0; 15];
+    second.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200 OK");
+    assert_eq!(server.connections(), 1, "the other one waits in the kernel");
+    server.accept().unwrap();
+    assert_eq!(answer_next(&mut server), Some(0));
+    first.read_exact(&mut start).unwrap();
+    second.write_all(get).unwrap();
+    assert_eq!(answer_next(&mut server), Some(7), "accept leaves it as it was");
 }
 
 #[test]

@@ -19,8 +19,7 @@ pub const ROWS: &[Row] = &[
         Monitoring,
         "Further URLs on which to serve metrics and health.",
     )
-    .unit("URLs")
-    .not_yet(),
+    .unit("URLs"),
     row("logger", Kind::Text, "zap", Logging, "Kind of log; only zap is known."),
     row("log-outputs", Kind::TextSet, "default", Logging, "Where to log to: default, stderr, stdout, files."),
     row(
