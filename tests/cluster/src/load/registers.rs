@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 /// Keys of one load. Few enough for conflicts, enough to keep each one's history short.
 const KEYS: usize = 8;
+/// One value in so many is of that many bytes, the others are short.
+const LARGE_ONE_IN: usize = 10;
+const LARGE_SIZE: usize = 2000;
 
 pub async fn run(clients: Arc<Clients>, member: usize, client: u64, mut random: Random) -> Done {
     let mut api = Api::new(member, CALL_TIMEOUT);
@@ -23,7 +26,10 @@ pub async fn run(clients: Arc<Clients>, member: usize, client: u64, mut random: 
         }
         let key = random.below(KEYS);
         // Written once in a whole run.
-        let value = format!("{}.{client}.{number}", clients.round);
+        let mut value = format!("{}.{client}.{number}", clients.round);
+        if random.below(LARGE_ONE_IN) == 0 {
+            value += &".".repeat(LARGE_SIZE);
+        }
         let call = draw(&format!("register/{:04}/{key}", clients.round), value, seen[key], &mut random);
         let called = clients.clock.now();
         let answer = perform(&mut api, &call).await;

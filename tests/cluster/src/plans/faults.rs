@@ -23,6 +23,12 @@ const ROUNDS_PER_COMPACTION: u64 = 4;
 /// Load before the fault; load with it, the least and the most.
 const BEFORE_MS: u64 = 700;
 const DURING_MS: std::ops::Range<u64> = 1200..2600;
+/// One in so many is that much longer: members give their connections up after 5 s of silence.
+const LONG_ONE_IN: usize = 5;
+const LONG_MS: u64 = 6000;
+/// How long a member is away that needs a snapshot then, and what follows while it gets it, at most.
+const AWAY: Duration = Duration::from_millis(2000);
+const CATCHING_UP_MS: usize = 400;
 /// After it healed, so many operations must be answered.
 const ANSWERED_AFTER: u64 = 600;
 /// How long a member with a full disk is waited for: it may need no space for a while.
@@ -41,8 +47,13 @@ enum Fault {
     /// Two of three, the leader among them.
     KillMajority,
     KillAll,
+    /// While it gets a snapshot.
+    KillCatchingUp,
+    /// Asked to end, so it hands leadership on.
+    StopLeader,
     PauseLeader,
     PauseFollower,
+    PauseAll,
     IsolateLeader,
     IsolateFollower,
     /// What the leader sends is lost; it hears.
@@ -55,23 +66,29 @@ enum Fault {
     UnplugLeader,
     SlowLeader,
     SlowAll,
+    /// The line of a member that gets a snapshot.
+    SlowCatchingUp,
     LossyLeader,
     LossyAll,
     FillDiskOfLeader,
     FillDiskOfFollower,
     MoveLeader,
     /// Removed, and back without data as a learner.
+    ReplaceLeader,
     ReplaceFollower,
     DefragmentAll,
 }
 
-const FAULTS: [Fault; 22] = [
+const FAULTS: [Fault; 27] = [
     Fault::KillLeader,
     Fault::KillFollower,
     Fault::KillMajority,
     Fault::KillAll,
+    Fault::KillCatchingUp,
+    Fault::StopLeader,
     Fault::PauseLeader,
     Fault::PauseFollower,
+    Fault::PauseAll,
     Fault::IsolateLeader,
     Fault::IsolateFollower,
     Fault::MuteLeader,
@@ -81,11 +98,13 @@ const FAULTS: [Fault; 22] = [
     Fault::UnplugLeader,
     Fault::SlowLeader,
     Fault::SlowAll,
+    Fault::SlowCatchingUp,
     Fault::LossyLeader,
     Fault::LossyAll,
     Fault::FillDiskOfLeader,
     Fault::FillDiskOfFollower,
     Fault::MoveLeader,
+    Fault::ReplaceLeader,
     Fault::ReplaceFollower,
     Fault::DefragmentAll,
 ];
@@ -209,13 +228,16 @@ async fn inject(
     let mut followers: Vec<usize> =
         cluster.numbers().into_iter().filter(|number| *number != leader).collect();
     random.shuffle(&mut followers);
-    let long = DURING_MS.start + random.next() % (DURING_MS.end - DURING_MS.start);
-    begin(cluster, fault, leader, &followers).await?;
+    let mut during_ms = DURING_MS.start + random.next() % (DURING_MS.end - DURING_MS.start);
+    if random.below(LONG_ONE_IN) == 0 {
+        during_ms += LONG_MS;
+    }
+    begin(cluster, fault, leader, &followers, random).await?;
     if let Some(full) = full_disk(fault, leader, &followers) {
         until_ended(cluster, full).await;
         cluster.member(full).free_disk()?;
     } else {
-        tokio::time::sleep(Duration::from_millis(long)).await;
+        tokio::time::sleep(Duration::from_millis(during_ms)).await;
     }
     heal(cluster, fault)?;
     cluster.all_serve().await?;
@@ -227,6 +249,7 @@ async fn begin(
     fault: Fault,
     leader: usize,
     followers: &[usize],
+    random: &mut Random,
 ) -> Result<(), Failure> {
     let follower = followers[0];
     let network = &mut cluster.network;
@@ -235,8 +258,11 @@ async fn begin(
         Fault::KillFollower => cluster.member(follower).kill(),
         Fault::KillMajority => cluster.member(leader).kill().and_then(|()| cluster.member(follower).kill()),
         Fault::KillAll => cluster.numbers().into_iter().try_for_each(|number| cluster.member(number).kill()),
+        Fault::KillCatchingUp => kill_catching_up(cluster, follower, random).await,
+        Fault::StopLeader => cluster.member(leader).stop().await,
         Fault::PauseLeader => cluster.member(leader).signal(Signal::SIGSTOP),
         Fault::PauseFollower => cluster.member(follower).signal(Signal::SIGSTOP),
+        Fault::PauseAll => cluster.members.iter_mut().try_for_each(|member| member.signal(Signal::SIGSTOP)),
         Fault::IsolateLeader => followers
             .iter()
             .try_for_each(|other| network.cut(leader, *other).and_then(|()| network.cut(*other, leader))),
@@ -252,14 +278,34 @@ async fn begin(
         Fault::UnplugLeader => network.unplug(leader),
         Fault::SlowLeader => network.slow_down(leader),
         Fault::SlowAll => (1..=MEMBERS).try_for_each(|number| network.slow_down(number)),
+        Fault::SlowCatchingUp => {
+            away(cluster, follower).await?;
+            cluster.network.slow_down(follower)?;
+            cluster.member(follower).start()
+        }
         Fault::LossyLeader => network.lose(leader, 25),
         Fault::LossyAll => (1..=MEMBERS).try_for_each(|number| network.lose(number, 5)),
         Fault::FillDiskOfLeader => cluster.member(leader).fill_disk(),
         Fault::FillDiskOfFollower => cluster.member(follower).fill_disk(),
         Fault::MoveLeader => move_leader(leader, follower).await,
+        Fault::ReplaceLeader => cluster.replace(leader, follower).await,
         Fault::ReplaceFollower => cluster.replace(follower, followers[1]).await,
         Fault::DefragmentAll => defragment(&cluster.numbers()).await,
     }
+}
+
+/// A member is gone for so many writes that the others have compacted what it lacks.
+async fn away(cluster: &mut Cluster, number: usize) -> Result<(), Failure> {
+    cluster.member(number).kill()?;
+    tokio::time::sleep(AWAY).await;
+    Ok(())
+}
+
+async fn kill_catching_up(cluster: &mut Cluster, number: usize, random: &mut Random) -> Result<(), Failure> {
+    away(cluster, number).await?;
+    cluster.member(number).start()?;
+    tokio::time::sleep(Duration::from_millis(random.below(CATCHING_UP_MS) as u64)).await;
+    cluster.member(number).kill()
 }
 
 async fn move_leader(leader: usize, to: usize) -> Result<(), Failure> {
@@ -301,6 +347,8 @@ fn heal(cluster: &mut Cluster, fault: Fault) -> Result<(), Failure> {
             | Fault::KillFollower
             | Fault::KillMajority
             | Fault::KillAll
+            | Fault::KillCatchingUp
+            | Fault::StopLeader
             | Fault::FillDiskOfLeader
             | Fault::FillDiskOfFollower
     );
