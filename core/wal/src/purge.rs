@@ -24,6 +24,8 @@ pub fn purge(disk: &dyn Disk, dir: &Path, suffix: &str, keep: usize) -> Result<V
             break;
         }
         disk.remove_file(&path)?;
+        // One after the other also for a disk that loses power: a log with a hole cannot be opened.
+        disk.sync_dir(dir)?;
         deleted.push(name);
     }
     Ok(deleted)
