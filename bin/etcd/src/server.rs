@@ -458,8 +458,8 @@ impl Running {
             now_ms,
         };
         for (call, door, request) in self.http.drain(..) {
-            let port = web::port(door);
-            self.web.request(call, port, &request, &self.config, &self.metrics, &mut self.edge, &mut desk);
+            let from = (call, web::port(door));
+            self.web.request(from, &request, &self.config, &self.metrics, &mut self.edge, &mut desk);
         }
         self.web.probed(probes, &self.metrics, &mut desk);
         let local = self.edge.take_probes();

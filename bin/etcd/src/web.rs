@@ -55,8 +55,7 @@ impl Web {
     /// Answers at once, or begins the read that the answer depends on.
     pub fn request(
         &mut self,
-        call: CallId,
-        port: Port,
+        (call, port): (CallId, Port),
         request: &HttpRequest,
         config: &Config,
         metrics: &Metrics,
