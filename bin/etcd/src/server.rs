@@ -202,6 +202,7 @@ impl Running {
         }
         let peers = Peers::start(&config, &member, &remotes, peer_sockets, waker, clock.now_ms())
             .map_err(|e| e.to_string())?;
+        notices::started(&config, opened.member_id, alone);
         web::listen_for_scrapes(&mut server, &config.listen)?;
         let metrics = Metrics::new(opened.member_id, config.flags.gates(), config.observe.extensive_metrics);
         let checks = Checks::new(&config, opened.member_id, clock.now_ms());
@@ -568,7 +569,7 @@ impl Running {
     fn stop(mut self) -> Result<Signals, String> {
         self.member.force_commit(&mut self.out);
         self.dispatch();
-        self.peers.stop();
+        notices::leaving_peers(&self.config, || self.peers.stop());
         self.stages.stop();
         if self.stop.is_some() {
             notices::stopped(&self.config);

@@ -1,10 +1,10 @@
 //! The program as it is called: what it prints where, and with which exit code, for command lines and environments
-//! that do not start a member, and what one says that finds no leader. Texts and codes are those of etcd 3.7.1 for the same call.
+//! that do not start a member, and the log of one that does. Texts and codes are those of etcd 3.7.1 for the same call.
 
 use serde_json::Value;
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
@@ -265,14 +265,18 @@ fn get(port: u16, path: &str) -> (String, String) {
     (head.lines().next().expect("a status line").to_string(), body.to_string())
 }
 
+fn free_ports<const N: usize>() -> [u16; N] {
+    let sockets = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    sockets.map(|socket| socket.local_addr().expect("bound").port())
+}
+
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
 #[test]
 fn metrics_and_health_are_served_on_their_urls_while_there_is_no_leader() {
-    let sockets: Vec<TcpListener> =
-        (0..4).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    let ports: Vec<u16> = sockets.iter().map(|s| s.local_addr().expect("bound").port()).collect();
-    drop(sockets);
-    let [client, peer, other, metrics] = ports[..] else { panic!("four ports") };
-    let url = |port| format!("http://127.0.0.1:{port}");
+    let [client, peer, other, metrics] = free_ports();
     let line = format!(
         "--name a --data-dir d --listen-client-urls {0} --advertise-client-urls {0} --listen-peer-urls {1} \
          --initial-advertise-peer-urls {1} --initial-cluster a={1},b={2} --listen-metrics-urls {3}",
@@ -296,4 +300,93 @@ fn metrics_and_health_are_served_on_their_urls_while_there_is_no_leader() {
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert!(body.contains("\netcd_server_has_leader 0\n"), "{body}");
     drop(member);
+}
+
+/// Message and keys of lines that operators and other people's tests look for, as Go etcd 3.7.1 writes them for a
+/// member that founds its cluster and is ended.
+const LIFE: &str = "\
+configuring peer listeners: listen-peer-urls
+configuring client listeners: listen-client-urls
+starting local member: local-member-id cluster-id
+kvstore restored: current-rev
+starting etcd server: local-member-id local-server-version cluster-version
+started as single-node; fast-forwarding election ticks: local-member-id forward-ticks forward-duration election-ticks election-timeout
+now serving peer/client/metrics: local-member-id initial-advertise-peer-urls listen-peer-urls advertise-client-urls listen-client-urls listen-metrics-urls
+serving peer traffic: address
+serving metrics: address
+added member: cluster-id local-member-id added-peer-id added-peer-peer-urls added-peer-is-learner
+published local member to cluster through raft: local-member-id local-member-attributes cluster-id publish-timeout
+ready to serve client requests:
+grpc service status changed: service status
+serving client traffic insecurely; this is strongly discouraged!: traffic address
+set initial cluster version: cluster-id local-member-id cluster-version
+enabled capabilities for version: cluster-version
+cluster version is updated: cluster-version
+received signal; shutting down: signal
+closing etcd server: name data-dir advertise-peer-urls advertise-client-urls
+skipped leadership transfer for single voting member cluster: local-member-id current-leader-member-id
+stopping serving peer traffic: address
+stopped serving peer traffic: address
+closed etcd server: name data-dir advertise-peer-urls advertise-client-urls
+";
+
+/// The same of a second run, where it says something else.
+const SECOND_LIFE: &str = "\
+recovered v3 backend: backend-size-bytes backend-size backend-size-in-use-bytes backend-size-in-use
+restarting local member: cluster-id local-member-id commit-index
+recovered/added member from store: cluster-id local-member-id recovered-remote-peer-id recovered-remote-peer-urls recovered-remote-peer-is-learner
+set cluster version from store: cluster-version
+starting etcd server: local-member-id local-server-version cluster-id cluster-version
+closed etcd server: name data-dir advertise-peer-urls advertise-client-urls
+";
+
+/// Runs a member until a message, ends it, and gives its log as message and keys.
+fn log_until(call: &mut Call, message: &str) -> Vec<String> {
+    let command = call.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut member = Member(command.spawn().expect("the program runs"));
+    let stderr = member.0.stderr.take().expect("piped");
+    let mut lines = Vec::new();
+    for text in BufReader::new(stderr).lines() {
+        let text = text.expect("text");
+        let (_, found, _) = line(&text);
+        if found == message {
+            let id = member.0.id().to_string();
+            assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+        }
+        lines.push(format!("{found}: {}", keys(&text)).trim_end().to_string());
+    }
+    lines
+}
+
+/// The keys of a line's fields in their order, which a parsed object may not keep.
+fn keys(text: &str) -> String {
+    let object: serde_json::Map<String, Value> = serde_json::from_str(text).expect("a JSON object");
+    let mut keys: Vec<&String> = object
+        .keys()
+        .filter(|key| !["level", "ts", "caller", "msg", "logger", "stacktrace"].contains(&key.as_str()))
+        .collect();
+    keys.sort_by_key(|key| text.find(&format!("\"{key}\":")));
+    keys.into_iter().cloned().collect::<Vec<String>>().join(" ")
+}
+
+#[test]
+fn the_log_tells_of_starts_and_stops_in_the_words_of_etcd() {
+    let [client, peer, metrics] = free_ports();
+    let line = format!(
+        "--name a --data-dir d --listen-client-urls {0} --advertise-client-urls {0} --listen-peer-urls {1} \
+         --initial-advertise-peer-urls {1} --initial-cluster a={1} --listen-metrics-urls {2}",
+        url(client),
+        url(peer),
+        url(metrics)
+    );
+    let mut call = Call::new("log", &line);
+    for (until, expected) in [
+        ("cluster version is updated", LIFE),
+        ("serving client traffic insecurely; this is strongly discouraged!", SECOND_LIFE),
+    ] {
+        let lines = log_until(&mut call, until);
+        for expected in expected.lines() {
+            assert!(lines.iter().any(|line| line == expected), "{expected:?} is not in {lines:#?}");
+        }
+    }
 }

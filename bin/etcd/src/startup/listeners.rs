@@ -17,6 +17,14 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// The address as etcd's log shows it: Go listens on any IPv4 address by listening on any address.
+    pub fn shown(&self) -> String {
+        match self.address.ip().is_unspecified() {
+            true => format!("[::]:{}", self.address.port()),
+            false => self.address.to_string(),
+        }
+    }
+
     /// etcd's text for a port that cannot be bound.
     pub fn cannot_bind(&self, error: &std::io::Error) -> String {
         format!("listen tcp {}: bind: {}", self.address, crate::notation::os_error(error))
@@ -99,6 +107,9 @@ mod tests {
         };
         assert_eq!(texts(peer_listeners(&listen)), ["0.0.0.0:0", "[::1]:2380"]);
         assert_eq!(texts(client_listeners(&listen)), ["127.0.0.1:2379"]);
+        let shown: Vec<String> =
+            peer_listeners(&listen).expect("resolves").iter().map(Listener::shown).collect();
+        assert_eq!(shown, ["[::]:0", "[::1]:2380"]);
     }
 
     #[test]
