@@ -3,6 +3,7 @@
 use crate::{
     draw::Draw,
     network::Weather,
+    plant::Bug,
     schedule::{MS, Micros, SECOND},
 };
 
@@ -19,6 +20,8 @@ pub enum Trouble {
     PowerLossWhileWriting,
     /// Two groups cannot reach each other.
     Partition,
+    /// Two machines cannot reach each other, though others reach both.
+    BrokenLink,
     /// One machine cannot send, or cannot receive.
     OneWay,
     IsolateLeader,
@@ -35,12 +38,13 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub const ALL: [Trouble; 12] = [
+    pub const ALL: [Trouble; 13] = [
         Trouble::Kill,
         Trouble::PowerLoss,
         Trouble::PowerLossEverywhere,
         Trouble::PowerLossWhileWriting,
         Trouble::Partition,
+        Trouble::BrokenLink,
         Trouble::OneWay,
         Trouble::IsolateLeader,
         Trouble::SlowLinks,
@@ -76,7 +80,9 @@ pub struct Plan {
 impl Plan {
     pub fn draw(draw: &mut Draw) -> Plan {
         let founders = [3, 3, 3, 3, 5, 1][draw.below(6) as usize];
-        let troubles = Trouble::ALL.into_iter().filter(|_| draw.percent(40)).collect();
+        // Many kinds at once hide what one or two do when they have time.
+        let share = [40, 40, 15, 8][draw.below(4) as usize];
+        let troubles = Trouble::ALL.into_iter().filter(|_| draw.percent(share)).collect();
         let snapshot_entries = draw.between(10, 120);
         Plan {
             founders,
@@ -94,6 +100,23 @@ impl Plan {
             snapshot_entries,
             catchup_entries: draw.between(1, snapshot_entries),
             trim_entries: draw.between(20, 200),
+        }
+    }
+
+    /// The trouble in which a planted bug shows soonest. (Other plans find it too, but rarely.)
+    pub fn provoke(&mut self, bug: Bug) {
+        match bug {
+            Bug::ReusedReadContext => {
+                (self.founders, self.clients) = (3, 5);
+                (self.troubles, self.pause_between_troubles) = (vec![Trouble::LateAndMute], 20 * SECOND);
+                self.duration = 13 * SECOND;
+            }
+            Bug::LostVote => {
+                self.founders = 3;
+                self.troubles = vec![Trouble::BrokenLink, Trouble::IsolateLeader];
+                (self.voters_die, self.pause_between_troubles) = (true, 1000 * MS);
+            }
+            Bug::SkippedSync | Bug::AppliedTwice | Bug::StaleLeaseExpiry => {}
         }
     }
 

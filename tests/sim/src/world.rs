@@ -138,7 +138,10 @@ pub struct World {
 /// Runs one seed to its end.
 pub fn run(seed: u64, bug: Option<Bug>, printed: bool) -> Report {
     let mut draw = Draw::new(seed);
-    let plan = Plan::draw(&mut draw.fork());
+    let mut plan = Plan::draw(&mut draw.fork());
+    if let Some(bug) = bug {
+        plan.provoke(bug);
+    }
     let mut world = World::new(plan, bug, draw, Trace::new(printed));
     world.found();
     world.live();

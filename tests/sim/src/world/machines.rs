@@ -256,7 +256,8 @@ impl World {
         let granted = message.r#type() == MessageType::MsgVoteResp && !message.reject();
         if granted && self.plan.voters_die && !self.closing && self.draw.percent(40) {
             let crash = self.power_loss();
-            let (life, down) = (self.machines[from].life, self.draw.between(1, 60) * MS);
+            let longest = if self.draw.percent(50) { 60 } else { 1500 };
+            let (life, down) = (self.machines[from].life, self.draw.between(1, longest) * MS);
             let at = self.now + self.draw.between(100, 3 * MS);
             self.schedule.at(at, Event::Stop { slot: from, life, crash, down });
         }

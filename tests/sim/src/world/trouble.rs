@@ -43,6 +43,12 @@ impl World {
                 self.machines[slot].disk.halt_after(after);
             }
             Trouble::Partition => self.partition(),
+            Trouble::BrokenLink => {
+                let other = self.draw.below(self.machines.len() as u64) as usize;
+                self.network.cut((slot, other));
+                self.network.cut((other, slot));
+                self.mend_later();
+            }
             Trouble::OneWay => {
                 let inwards = self.draw.percent(50);
                 self.cut_off(slot, inwards, !inwards);
