@@ -33,9 +33,8 @@ pub struct Cluster {
 /// How members of a cluster are set up.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
-    /// The server of each member, and its flags beside those of all.
-    pub servers: Vec<PathBuf>,
-    pub flags: Vec<String>,
+    /// The server of each member, and flags for it.
+    pub servers: Vec<(PathBuf, Vec<String>)>,
     /// Members that may join later.
     pub spare: usize,
     /// MiB of the file system of each, in memory; None: a directory on disk.
@@ -67,8 +66,8 @@ impl Cluster {
                 .map_err(|e| format!("{}: {e}", self.directory.display()))?;
         }
         let initial: Vec<usize> = (1..=setup.servers.len()).collect();
-        for (number, server) in initial.iter().zip(&setup.servers) {
-            let launch = Launch { initial: initial.clone(), existing: false, flags: setup.flags.clone() };
+        for (number, (server, flags)) in initial.iter().zip(&setup.servers) {
+            let launch = Launch { initial: initial.clone(), existing: false, flags: flags.clone() };
             self.members.push(Member::new(*number, server, launch, &self.directory, setup.disk_size)?);
         }
         Ok(())

@@ -21,7 +21,7 @@ pub async fn run(arguments: &Arguments, directory: &Path) -> Result<String, Fail
     let mut cluster: Option<Cluster> = None;
     let mut text = Vec::new();
     for server in arguments.files("server")? {
-        let setup = Setup { servers: vec![server.clone(); MEMBERS], ..Setup::default() };
+        let setup = Setup { servers: vec![(server.clone(), Vec::new()); MEMBERS], ..Setup::default() };
         let cluster = match &mut cluster {
             Some(cluster) => {
                 cluster.renew(&setup)?;

@@ -115,9 +115,7 @@ pub async fn run(arguments: &Arguments, directory: &Path) -> Result<String, Fail
     let seed = arguments.number("seed", u64::from(std::process::id()) ^ Clock::of_day())?;
     println!("cluster faults: seed {seed}");
     let mut random = Random::new(seed);
-    let mut flags = FLAGS.map(str::to_owned).to_vec();
-    flags.extend(Release::of(&servers[0])?.snapshot_flags(SNAPSHOT_COUNT, CATCH_UP_ENTRIES));
-    let setup = Setup { servers, flags, spare: 0, disk_size: Some(DISK_SIZE) };
+    let setup = Setup { servers: with_flags(servers)?, spare: 0, disk_size: Some(DISK_SIZE) };
     let mut cluster = Cluster::new(directory, &setup)?;
     let mut plan = Plan { faults: drawn(arguments)?, waiting: Vec::new() };
     let mut sum = Sum::default();
@@ -145,6 +143,18 @@ fn servers(arguments: &Arguments) -> Result<Vec<PathBuf>, Failure> {
         MEMBERS => Ok(given),
         other => Err(format!("{other} servers for {MEMBERS} members")),
     }
+}
+
+fn with_flags(servers: Vec<PathBuf>) -> Result<Vec<(PathBuf, Vec<String>)>, Failure> {
+    let releases: Vec<Release> =
+        servers.iter().map(|server| Release::of(server)).collect::<Result<_, Failure>>()?;
+    let lowest = *releases.iter().min().expect("there are members");
+    let flags = releases.iter().map(|release| {
+        let mut flags = FLAGS.map(str::to_owned).to_vec();
+        flags.extend(release.flags(SNAPSHOT_COUNT, CATCH_UP_ENTRIES, lowest));
+        flags
+    });
+    Ok(servers.into_iter().zip(flags).collect())
 }
 
 /// The faults to draw from: all, or the one that is named.

@@ -34,7 +34,7 @@ struct Writers {
 pub async fn run(arguments: &Arguments, directory: &Path) -> Result<String, Failure> {
     let server = arguments.file("server")?;
     let writes = arguments.number("writes", 1_000_000)?;
-    let setup = Setup { servers: vec![server; MEMBERS], ..Setup::default() };
+    let setup = Setup { servers: vec![(server, Vec::new()); MEMBERS], ..Setup::default() };
     let mut cluster = Cluster::new(directory, &setup)?;
     cluster.start().await?;
     let leader = cluster.leader().await?;

@@ -64,11 +64,8 @@ pub async fn run(arguments: &Arguments, directory: &Path) -> Result<String, Fail
 impl Pair {
     fn new(go: PathBuf, ours: PathBuf) -> Result<Pair, Failure> {
         let (release, own) = (Release::of(&go)?, Release::of(&ours)?);
-        let go_flags = release.snapshot_flags(SNAPSHOT_COUNT, CATCH_UP_ENTRIES);
-        let mut our_flags = own.snapshot_flags(SNAPSHOT_COUNT, CATCH_UP_ENTRIES);
-        if own > release {
-            our_flags.push(format!("--quorate-cluster-version-max={release}"));
-        }
+        let go_flags = release.flags(SNAPSHOT_COUNT, CATCH_UP_ENTRIES, release);
+        let our_flags = own.flags(SNAPSHOT_COUNT, CATCH_UP_ENTRIES, release);
         Ok(Pair { go, ours, release, go_flags, our_flags })
     }
 }
@@ -82,8 +79,7 @@ async fn fresh<'a>(
     members: usize,
 ) -> Result<&'a mut Cluster, Failure> {
     let setup = Setup {
-        servers: vec![server.to_owned(); members],
-        flags: flags.to_vec(),
+        servers: vec![(server.to_owned(), flags.to_vec()); members],
         spare: 4 - members,
         disk_size: None,
     };

@@ -25,7 +25,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn run(arguments: &Arguments, directory: &Path) -> Result<String, Failure> {
     let server = arguments.file("server")?;
     let etcdctl = arguments.file("etcdctl")?;
-    let setup = Setup { servers: vec![server; 3], ..Setup::default() };
+    let setup = Setup { servers: vec![(server, Vec::new()); 3], ..Setup::default() };
     let mut cluster = Cluster::new(directory, &setup)?;
     for (round, order) in ORDERS.iter().enumerate() {
         let started = format!("members started {order:?} (number, ms)");
