@@ -93,7 +93,7 @@ pub fn started(config: &Config, member_id: u64, alone: bool) {
     if config.timing.initial_election_tick_advance && alone {
         log::info!(
             "local-member-id":% = hex(member_id), "forward-ticks" = ticks - 1,
-            "forward-duration":% = GoDuration::from(config.timing.heartbeat * (ticks as u32 - 1)),
+            "forward-duration":% = GoDuration::from(config.timing.heartbeat * (ticks - 1)),
             "election-ticks" = ticks, "election-timeout":% = GoDuration::from(config.timing.election_timeout());
             "started as single-node; fast-forwarding election ticks"
         );
