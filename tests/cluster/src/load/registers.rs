@@ -5,6 +5,7 @@ use super::{CALL_TIMEOUT, Clients, Done, PAUSE, PAUSE_UNCONNECTED, unanswered};
 use crate::api::{Api, Fault};
 use client::method;
 use history::{Answer, Call, Keys, Kv, Operation, Outcome, Seen};
+use prost::bytes::Bytes;
 use proto::etcdserverpb as pb;
 use proto::mvccpb::KeyValue;
 use std::sync::Arc;
@@ -36,7 +37,9 @@ pub async fn run(clients: Arc<Clients>, member: usize, client: u64, mut random: 
         let ended = clients.clock.now();
         let outcome = match answer {
             Ok(answer) => {
-                seen[key] = mod_revision(&answer);
+                if let Some(revision) = mod_revision(&call, &answer) {
+                    seen[key] = revision;
+                }
                 clients.count();
                 Outcome::Answered(answer)
             }
@@ -51,48 +54,64 @@ pub async fn run(clients: Arc<Clients>, member: usize, client: u64, mut random: 
 
 fn draw(key: &str, value: String, expected: i64, random: &mut Random) -> Call {
     let (name, value) = (key.to_owned().into(), value.into());
-    match random.below(20) {
-        0..8 => Call::Get { keys: Keys::one(key), revision: 0, serializable: false },
-        8..14 => Call::Put { key: name, value, lease: 0 },
-        14..18 => Call::Swap { key: name, expected, value },
+    let get = |keys, revision, serializable| Call::Get { keys, revision, serializable };
+    match random.below(24) {
+        0..8 => get(Keys::one(key), 0, false),
+        8 => get(Keys::one(key), 0, true),
+        // As it was when it was last seen; 0 is now.
+        9 => get(Keys::one(key), expected, false),
+        10..12 => get(all_of_round(key), 0, false),
+        12..18 => Call::Put { key: name, value, lease: 0 },
+        18..22 => Call::Swap { key: name, expected, value },
         _ => Call::Delete { keys: Keys::one(key) },
     }
 }
 
+/// The keys that have all but the number behind the last slash in common.
+fn all_of_round(key: &str) -> Keys {
+    let prefix = &key[..=key.rfind('/').expect("keys have slashes")];
+    Keys::Between(prefix.to_owned().into(), client::prefix_range_end(prefix.as_bytes()).into())
+}
+
 /// The revision of the key's last change, as an answer lets one believe.
-fn mod_revision(answer: &Answer) -> i64 {
+fn mod_revision(call: &Call, answer: &Answer) -> Option<i64> {
     match &answer.seen {
-        Seen::Put | Seen::Swapped => answer.revision,
-        Seen::Found(kvs) => kvs.first().map_or(0, |kv| kv.mod_revision),
-        Seen::NotSwapped(kv) => kv.as_ref().map_or(0, |kv| kv.mod_revision),
-        Seen::Deleted(_) => 0,
+        Seen::Put | Seen::Swapped => Some(answer.revision),
+        Seen::Found(kvs) if matches!(call, Call::Get { keys: Keys::One(_), .. }) => {
+            Some(kvs.first().map_or(0, |kv| kv.mod_revision))
+        }
+        Seen::Found(_) => None,
+        Seen::NotSwapped(kv) => Some(kv.as_ref().map_or(0, |kv| kv.mod_revision)),
+        Seen::Deleted(_) => Some(0),
     }
 }
 
 async fn perform(api: &mut Api, call: &Call) -> Result<Answer, Fault> {
     match call.clone() {
-        Call::Get { keys, .. } => {
-            let request = pb::RangeRequest { key: the_key(&keys), ..Default::default() };
+        Call::Get { keys, revision, serializable } => {
+            let (key, range_end) = ends(keys);
+            let request = pb::RangeRequest { key, range_end, revision, serializable, ..Default::default() };
             let answer = api.call(&method::RANGE, request).await?;
             let found = answer.kvs.into_iter().map(kv).collect();
-            Ok(Answer { revision: revision(answer.header), seen: Seen::Found(found) })
+            Ok(Answer { revision: header_revision(answer.header), seen: Seen::Found(found) })
         }
         Call::Put { key, value, lease } => {
             let request = pb::PutRequest { key, value, lease, ..Default::default() };
             let answer = api.call(&method::PUT, request).await?;
-            Ok(Answer { revision: revision(answer.header), seen: Seen::Put })
+            Ok(Answer { revision: header_revision(answer.header), seen: Seen::Put })
         }
         Call::Delete { keys } => {
-            let request = pb::DeleteRangeRequest { key: the_key(&keys), ..Default::default() };
+            let (key, range_end) = ends(keys);
+            let request = pb::DeleteRangeRequest { key, range_end, ..Default::default() };
             let answer = api.call(&method::DELETE_RANGE, request).await?;
             let seen = Seen::Deleted(answer.deleted.unsigned_abs());
-            Ok(Answer { revision: revision(answer.header), seen })
+            Ok(Answer { revision: header_revision(answer.header), seen })
         }
         Call::Swap { key, expected, value } => {
             let put = pb::PutRequest { key: key.clone(), value, ..Default::default() };
             let answer = api.call(&method::TXN, swap(expected, put)).await?;
             let seen = if answer.succeeded { Seen::Swapped } else { not_swapped(&answer)? };
-            Ok(Answer { revision: revision(answer.header), seen })
+            Ok(Answer { revision: header_revision(answer.header), seen })
         }
     }
 }
@@ -124,13 +143,16 @@ fn not_swapped(answer: &pb::TxnResponse) -> Result<Seen, Fault> {
     }
 }
 
-fn the_key(keys: &Keys) -> prost::bytes::Bytes {
+/// Key and range end, as requests have them.
+fn ends(keys: Keys) -> (Bytes, Bytes) {
     match keys {
-        Keys::One(key) | Keys::Between(key, _) | Keys::From(key) => key.clone(),
+        Keys::One(key) => (key, Bytes::new()),
+        Keys::Between(key, end) => (key, end),
+        Keys::From(key) => (key, Bytes::from_static(b"\0")),
     }
 }
 
-fn revision(header: Option<pb::ResponseHeader>) -> i64 {
+fn header_revision(header: Option<pb::ResponseHeader>) -> i64 {
     header.unwrap_or_default().revision
 }
 
