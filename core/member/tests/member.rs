@@ -2,11 +2,11 @@
 
 use backend::Committer;
 use disk::{
-    Disk,
+    Disk, OpenMode,
     sim::{Crash, SimDisk},
 };
 use member::{
-    Member, Notice, Outputs, Settings,
+    InstallJob, Member, Notice, Outputs, Settings,
     consensus::Consensus,
     log_writer::LogWriter,
     proposal::Payload,
@@ -233,5 +233,43 @@ fn answered_writes_survive_lost_power() {
         assert_eq!(world.member.state().revision(), revision, "after {puts} puts");
         assert!(world.member.state().root().check().unwrap().is_empty());
         assert!(world.disk.exists(&PathBuf::from("d/member/snap/db")).unwrap());
+    }
+}
+
+/// A sender that restarted knows of fewer commits than its backend holds, and says the smaller index. What is older than
+/// it says is refused.
+#[test]
+fn a_received_database_may_be_ahead_of_its_snapshot() {
+    for (ahead, accepted) in [(0, true), (1, true), (-1, false)] {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        let mut world = World::start(disk.clone(), 0);
+        world.put("k", 0);
+        let mut out = Outputs::default();
+        world.member.force_commit(&mut out);
+        for batch in &out.commit {
+            world.committer.commit(batch).unwrap();
+        }
+        let index = world.member.state().consistent_index().checked_add_signed(-ahead).unwrap();
+        let mut image = world.committer.reader().image();
+        let mut bytes = Vec::new();
+        while image.remaining() > 0 {
+            bytes.extend_from_slice(&image.read(1 << 20).unwrap());
+        }
+        let layout = Layout {
+            wal_dir: PathBuf::from("d/member/wal"),
+            snap_dir: PathBuf::from("d/member/snap"),
+            segment_bytes: wal::SEGMENT_BYTES,
+        };
+        let received = disk.open(&layout.snap_dir.join(format!("{index:016x}.snap.db")), OpenMode::Create);
+        received.unwrap().write_at(&bytes, 0).unwrap();
+        let job = InstallJob { index, options: state::Options::default() };
+        let World { committer, member, .. } = world;
+        match restart::install(&disk, &layout, committer, bolt::Options::default(), job) {
+            Ok((_, state)) => {
+                assert!(accepted, "{ahead}");
+                assert_eq!(state.revision(), member.state().revision());
+            }
+            Err(error) => assert!(!accepted && error.to_string().contains("does not match"), "{error}"),
+        }
     }
 }
