@@ -8,7 +8,7 @@ use disk::{
 use member::{
     InstallJob, Member, Notice, Outputs, Settings,
     consensus::Consensus,
-    log_writer::LogWriter,
+    log_writer::{LogJob, LogWriter},
     proposal::Payload,
     raft::{Node, NodeConfig},
     reader::{self, ReadDone, ReadJob},
@@ -19,7 +19,7 @@ use mvcc::{
     KeyRange, RangeEnd,
     watch::{Create, Delivery, Filters},
 };
-use proto::{Message, etcdserverpb as pb};
+use proto::{Message, etcdserverpb as pb, raftpb};
 use state::{Reject, Reply};
 use std::{path::PathBuf, sync::Arc};
 
@@ -272,4 +272,51 @@ fn a_received_database_may_be_ahead_of_its_snapshot() {
             Err(error) => assert!(!accepted && error.to_string().contains("does not match"), "{error}"),
         }
     }
+}
+
+/// A snapshot of its own that waits for the backend is given up when one is received: markers are logged in the order of
+/// their indexes.
+#[test]
+fn an_own_snapshot_is_not_logged_after_a_received_one() {
+    let mut world = World::start(Arc::new(SimDisk::new()), 0);
+    let (mut out, mut batches) = (Outputs::default(), Vec::new());
+    for n in 0..TURNS_MAX {
+        if out.notices.iter().any(|notice| matches!(notice, Notice::SnapshotTriggered { .. })) {
+            break;
+        }
+        let put = pb::PutRequest { key: format!("k{n}").into(), ..Default::default() };
+        world.member.propose(Payload::Put(&put.encode_to_vec())).unwrap();
+        for _ in 0..3 {
+            world.member.turn(world.now_ms, &mut out).unwrap();
+            for done in world.writer.handle(std::mem::take(&mut out.log)).unwrap() {
+                world.member.log_done(done, &mut out);
+            }
+            batches.append(&mut out.commit);
+        }
+    }
+    assert!(!batches.is_empty(), "its own snapshot waits for these");
+
+    let own = world.member.settings().member_id;
+    let metadata = raftpb::SnapshotMetadata {
+        conf_state: Some(raftpb::ConfState::simple(vec![own], vec![])),
+        index: Some(world.member.applied_index() + 100),
+        term: Some(99),
+    };
+    let received = raftpb::Message {
+        r#type: Some(raftpb::MessageType::MsgSnap as i32),
+        to: Some(own),
+        from: Some(7),
+        term: Some(99),
+        snapshot: Some(raftpb::Snapshot { data: None, metadata: Some(metadata) }),
+        ..Default::default()
+    };
+    world.member.step(&received).unwrap();
+    world.member.turn(world.now_ms, &mut out).unwrap();
+    let is_received = |job: &LogJob| matches!(job, LogJob::Persist(job) if job.snapshot.is_some());
+    assert!(out.log.iter().any(is_received));
+    for batch in &batches {
+        let root = world.committer.commit(batch).unwrap();
+        world.member.committed(root, &mut out);
+    }
+    assert!(!out.log.iter().any(|job| matches!(job, LogJob::Snapshot(_))));
 }
