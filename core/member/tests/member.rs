@@ -2,13 +2,13 @@
 
 use backend::Committer;
 use disk::{
-    Disk,
+    Disk, OpenMode,
     sim::{Crash, SimDisk},
 };
 use member::{
-    Member, Notice, Outputs, Settings,
+    InstallJob, Member, Notice, Outputs, Settings,
     consensus::Consensus,
-    log_writer::LogWriter,
+    log_writer::{LogJob, LogWriter},
     proposal::Payload,
     raft::{Node, NodeConfig},
     reader::{self, ReadDone, ReadJob},
@@ -19,7 +19,7 @@ use mvcc::{
     KeyRange, RangeEnd,
     watch::{Create, Delivery, Filters},
 };
-use proto::{Message, etcdserverpb as pb};
+use proto::{Message, etcdserverpb as pb, raftpb};
 use state::{Reject, Reply};
 use std::{path::PathBuf, sync::Arc};
 
@@ -234,4 +234,89 @@ fn answered_writes_survive_lost_power() {
         assert!(world.member.state().root().check().unwrap().is_empty());
         assert!(world.disk.exists(&PathBuf::from("d/member/snap/db")).unwrap());
     }
+}
+
+/// A sender that restarted knows of fewer commits than its backend holds, and says the smaller index. What is older than
+/// it says is refused.
+#[test]
+fn a_received_database_may_be_ahead_of_its_snapshot() {
+    for (ahead, accepted) in [(0, true), (1, true), (-1, false)] {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::new());
+        let mut world = World::start(disk.clone(), 0);
+        world.put("k", 0);
+        let mut out = Outputs::default();
+        world.member.force_commit(&mut out);
+        for batch in &out.commit {
+            world.committer.commit(batch).unwrap();
+        }
+        let index = world.member.state().consistent_index().checked_add_signed(-ahead).unwrap();
+        let mut image = world.committer.reader().image();
+        let mut bytes = Vec::new();
+        while image.remaining() > 0 {
+            bytes.extend_from_slice(&image.read(1 << 20).unwrap());
+        }
+        let layout = Layout {
+            wal_dir: PathBuf::from("d/member/wal"),
+            snap_dir: PathBuf::from("d/member/snap"),
+            segment_bytes: wal::SEGMENT_BYTES,
+        };
+        let received = disk.open(&layout.snap_dir.join(format!("{index:016x}.snap.db")), OpenMode::Create);
+        received.unwrap().write_at(&bytes, 0).unwrap();
+        let job = InstallJob { index, options: state::Options::default() };
+        let World { committer, member, .. } = world;
+        match restart::install(&disk, &layout, committer, bolt::Options::default(), job) {
+            Ok((_, state)) => {
+                assert!(accepted, "{ahead}");
+                assert_eq!(state.revision(), member.state().revision());
+            }
+            Err(error) => assert!(!accepted && error.to_string().contains("does not match"), "{error}"),
+        }
+    }
+}
+
+/// A snapshot of its own that waits for the backend is given up when one is received: markers are logged in the order of
+/// their indexes.
+#[test]
+fn an_own_snapshot_is_not_logged_after_a_received_one() {
+    let mut world = World::start(Arc::new(SimDisk::new()), 0);
+    let (mut out, mut batches) = (Outputs::default(), Vec::new());
+    for n in 0..TURNS_MAX {
+        if out.notices.iter().any(|notice| matches!(notice, Notice::SnapshotTriggered { .. })) {
+            break;
+        }
+        let put = pb::PutRequest { key: format!("k{n}").into(), ..Default::default() };
+        world.member.propose(Payload::Put(&put.encode_to_vec())).unwrap();
+        for _ in 0..3 {
+            world.member.turn(world.now_ms, &mut out).unwrap();
+            for done in world.writer.handle(std::mem::take(&mut out.log)).unwrap() {
+                world.member.log_done(done, &mut out);
+            }
+            batches.append(&mut out.commit);
+        }
+    }
+    assert!(!batches.is_empty(), "its own snapshot waits for these");
+
+    let own = world.member.settings().member_id;
+    let metadata = raftpb::SnapshotMetadata {
+        conf_state: Some(raftpb::ConfState::simple(vec![own], vec![])),
+        index: Some(world.member.applied_index() + 100),
+        term: Some(99),
+    };
+    let received = raftpb::Message {
+        r#type: Some(raftpb::MessageType::MsgSnap as i32),
+        to: Some(own),
+        from: Some(7),
+        term: Some(99),
+        snapshot: Some(raftpb::Snapshot { data: None, metadata: Some(metadata) }),
+        ..Default::default()
+    };
+    world.member.step(&received).unwrap();
+    world.member.turn(world.now_ms, &mut out).unwrap();
+    let is_received = |job: &LogJob| matches!(job, LogJob::Persist(job) if job.snapshot.is_some());
+    assert!(out.log.iter().any(is_received));
+    for batch in &batches {
+        let root = world.committer.commit(batch).unwrap();
+        world.member.committed(root, &mut out);
+    }
+    assert!(!out.log.iter().any(|job| matches!(job, LogJob::Snapshot(_))));
 }

@@ -1,4 +1,4 @@
-//! Whoever runs the cluster: adds learners, promotes them, removes members, moves leadership, compacts, compares.
+//! Whoever runs the cluster: adds learners, promotes them, removes members, moves leadership, compacts, defragments, compares.
 
 use crate::{
     rpc::{CallId, Request, Response},
@@ -34,6 +34,10 @@ impl Operator {
             0..=3 if self.reconfigures => self.reconfigure(scene),
             4 => self.transfer(scene),
             5..=6 if self.compacts => self.compact(scene),
+            7 => {
+                let slot = scene.any_up();
+                scene.acts.extend(slot.map(Act::Defragment));
+            }
             _ => scene.acts.push(Act::CompareHashes),
         }
         let pause = scene.draw.between(200 * MS, 2 * SECOND);

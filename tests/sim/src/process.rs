@@ -247,6 +247,7 @@ impl Process {
             Due::Commit => {
                 match self.commit.end()? {
                     Committed::Batch(root) => self.member.committed(root, &mut self.out),
+                    Committed::Defragmented(root) => self.member.defragmented(root),
                     Committed::Installed(state) => self.member.installed(*state, &mut self.out),
                 }
                 self.begin_stages(cx)?;
@@ -277,6 +278,12 @@ impl Process {
         self.member.set_time(now_ms);
         let stalled = now_ms - self.last_tick_ms > STALLED_MS;
         self.edge.request(call, request, &mut self.member, stalled);
+        self.want_turn(cx);
+    }
+
+    /// The backend's file is to be rewritten.
+    pub fn defragment(&mut self, cx: &mut Cx<'_>) {
+        self.commit.queue_defragment();
         self.want_turn(cx);
     }
 

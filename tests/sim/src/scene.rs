@@ -66,6 +66,7 @@ pub enum Act {
         from: usize,
         to: u64,
     },
+    Defragment(usize),
     CompareHashes,
 }
 

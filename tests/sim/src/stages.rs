@@ -102,12 +102,14 @@ impl LogStage {
 enum Work {
     Batch(Batch),
     Install(InstallJob),
+    Defragment,
 }
 
 #[derive(Debug)]
 pub enum Committed {
     Batch(ReadTx),
     Installed(Box<State>),
+    Defragmented(ReadTx),
 }
 
 #[derive(Debug)]
@@ -145,6 +147,10 @@ impl CommitStage {
         self.queue.push_back(Work::Install(job));
     }
 
+    pub fn queue_defragment(&mut self) {
+        self.queue.push_back(Work::Defragment);
+    }
+
     /// Begins with the next piece of work; how long it will take.
     pub fn begin(&mut self, draw: &mut Draw) -> Result<Option<Micros>, Fault> {
         if self.running.is_some() {
@@ -170,6 +176,11 @@ impl CommitStage {
                 let root = committer.commit(&batch).map_err(|e| format!("commit: {e}"))?;
                 self.committer = Some(committer);
                 Ok(Committed::Batch(root))
+            }
+            Work::Defragment => {
+                let root = committer.defragment().map_err(|e| format!("defragment: {e}"))?;
+                self.committer = Some(committer);
+                Ok(Committed::Defragmented(root))
             }
             Work::Install(job) => {
                 let installed = restart::install(&self.disk, &self.layout, committer, self.bolt.clone(), job);

@@ -101,6 +101,9 @@ impl Member {
         let index = snapshot.metadata.as_ref().map_or(0, |m| m.index());
         let v2_store = snapshot.data.clone().unwrap_or_default();
         self.to_apply.clear();
+        // One of its own that still waits for the backend is older: its marker must not come after this one's, or a
+        // restart would begin from it and miss entries.
+        self.pending_snapshot = None;
         self.snapshots.received.push_back(Received { job, index, v2_store, opening: false });
     }
 
@@ -127,7 +130,6 @@ impl Member {
         self.applied_index = received.index;
         self.snapshot_index = received.index;
         self.trimmed_at = received.index;
-        self.pending_snapshot = None;
         self.compacting = true;
         self.compaction_needs_batch = None;
         out.replies.append(&mut self.physical_waiters);

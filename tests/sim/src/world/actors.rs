@@ -127,6 +127,7 @@ impl World {
                     process.member.transfer_leader(to);
                 }
             }
+            Act::Defragment(slot) => drop(self.with_process(slot, |process, cx| process.defragment(cx))),
             Act::CompareHashes => self.compare_hashes(),
         }
     }

@@ -166,7 +166,7 @@ impl World {
     }
 
     /// Lets a process handle something, and sees to what comes out of it.
-    fn with_process<R>(
+    pub(super) fn with_process<R>(
         &mut self,
         slot: usize,
         act: impl FnOnce(&mut Process, &mut Cx<'_>) -> R,
