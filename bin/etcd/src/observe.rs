@@ -3,7 +3,7 @@
 use crate::{
     config::Config,
     metrics::{Counter, Metrics},
-    rpc::table,
+    rpc::{ProposalFigures, table},
 };
 use ::rpc::Server;
 use member::{Member, Notice, raft::Role};
@@ -29,6 +29,12 @@ pub fn gauges(metrics: &Metrics, member: &Member, server: &Server, config: &Conf
     metrics.watch_streams.set(member.hub().stream_count() as i64);
     metrics.watchers.set(member.hub().watcher_count() as i64);
     metrics.slow_watchers.set(member.hub().slow_count() as i64);
+}
+
+/// Clients' proposals.
+pub fn proposals(metrics: &Metrics, figures: ProposalFigures) {
+    metrics.proposals_pending.set(figures.pending as i64);
+    raise(&metrics.proposals_failed, figures.failed);
 }
 
 /// Counts a notice.

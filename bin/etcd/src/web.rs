@@ -63,6 +63,7 @@ impl Web {
         desk: &mut Desk<'_>,
     ) {
         observe::gauges(metrics, desk.member, desk.server, config);
+        observe::proposals(metrics, edge.proposal_figures());
         let handled = with_facts(desk.member, &self.arguments, |facts| {
             http::handle(port, request, facts, &config.http, metrics)
         });

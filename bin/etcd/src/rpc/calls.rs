@@ -134,6 +134,16 @@ pub struct Calls {
     read_timers: Timers,
     next_token: u64,
     probes: Vec<Probe>,
+    /// Proposals given up, since the start.
+    failed: u64,
+}
+
+/// What the metrics show of proposals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProposalFigures {
+    pub pending: usize,
+    /// Since the start: those whose time was up, and those that their callers gave up.
+    pub failed: u64,
 }
 
 impl Calls {
@@ -172,6 +182,10 @@ impl Calls {
         self.add_read_of(Asker::Peer(call), Read::DowngradeEnabled, by, desk);
     }
 
+    pub fn proposal_figures(&self) -> ProposalFigures {
+        ProposalFigures { pending: self.proposals.len(), failed: self.failed }
+    }
+
     pub fn take_read(&mut self, token: u64) -> Option<(Asker, Read)> {
         self.reads.remove(&token)
     }
@@ -207,8 +221,10 @@ impl Calls {
 
     /// A call without a deadline is not waited for once it has gone; the others are, until their deadline.
     pub fn gone(&mut self, id: CallId) {
-        if let Some(request_id) = self.unbounded.remove(&id) {
-            self.proposals.remove(&request_id);
+        if let Some(request_id) = self.unbounded.remove(&id)
+            && self.proposals.remove(&request_id).is_some()
+        {
+            self.failed += 1;
         }
     }
 
@@ -217,6 +233,7 @@ impl Calls {
         let mut ended = Vec::new();
         while let Some((id, by_client)) = self.proposal_timers.due(now_ms) {
             if let Some(proposal) = self.proposals.remove(&id) {
+                self.failed += 1;
                 ended.push(Expired::Proposal { id, proposal, by_client });
             }
         }
@@ -229,5 +246,28 @@ impl Calls {
         self.proposal_timers.shrink(|id| proposals.contains_key(&id), proposals.len());
         self.read_timers.shrink(|token| reads.contains_key(&token), reads.len());
         ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposals_wait_until_their_result_or_fail() {
+        let mut calls = Calls::default();
+        let call = |stream| CallId { connection: 1, stream };
+        let by = |own_ms| Deadline { own_ms, client_ms: None };
+        for (id, own_ms) in [(1, 100), (2, 200), (3, u64::MAX), (4, 300)] {
+            calls.add_proposal(id, Asker::Client(call(id as u32)), Answer::Unary, by(own_ms), 0);
+        }
+        assert_eq!(calls.proposal_figures(), ProposalFigures { pending: 4, failed: 0 });
+        assert!(calls.take_proposal(1).is_some());
+        assert_eq!(calls.proposal_figures(), ProposalFigures { pending: 3, failed: 0 });
+        assert_eq!(calls.expired(250).len(), 1);
+        assert_eq!(calls.proposal_figures(), ProposalFigures { pending: 2, failed: 1 });
+        calls.gone(call(3));
+        calls.gone(call(4));
+        assert_eq!(calls.proposal_figures(), ProposalFigures { pending: 1, failed: 2 });
     }
 }

@@ -28,7 +28,7 @@ mod status;
 mod watch;
 
 pub use asker::PeerCall;
-pub use calls::Probe;
+pub use calls::{Probe, ProposalFigures};
 pub use methods::table;
 
 use self::{calls::Calls, methods::Route, range::Ranges};
@@ -258,6 +258,10 @@ impl Edge {
 
     pub fn take_probes(&mut self) -> Vec<Probe> {
         self.calls.take_probes()
+    }
+
+    pub fn proposal_figures(&self) -> ProposalFigures {
+        self.calls.proposal_figures()
     }
 
     /// Open calls, for a graceful stop.
