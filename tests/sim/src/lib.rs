@@ -2,8 +2,9 @@
 //! `history` on what its clients saw.
 //!
 //! It never runs a thread or reads a clock. One seed decides everything that happens, so a seed that fails can be
-//! replayed and read: `cargo run -p sim -- --seed N --trace`. What is real: the member with raft, its log writer,
-//! committer, readers, the way it starts. What is simulated: disk, network, time, the server's shell and its clients.
+//! replayed and read: `cargo run --profile test -p sim -- --seed N --trace`. What is real: the member with raft, its
+//! log writer, committer, readers, the way it starts. What is simulated: disk, network, time, the server's shell and
+//! its clients.
 //!
 //! [`world`] moves everything; [`process`] is one life of a member; [`plan`] what a seed decides beforehand;
 //! [`client`], [`watcher`], [`keeper`] and [`operator`] are the actors; [`plant`] holds bugs to be found.

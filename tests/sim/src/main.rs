@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-const REPLAY: &str = "cargo run --release -p sim --";
+const REPLAY: &str = "cargo run --profile test -p sim --";
 
 #[derive(Debug)]
 struct Arguments {

@@ -17,7 +17,9 @@ fn report(seed: u64, bug: Option<Bug>) -> Report {
 fn sound(seed: u64) -> Report {
     let report = report(seed, None);
     if let Some(violation) = &report.violation {
-        panic!("seed {seed}: {violation}\n  replay: cargo run -p sim -- --seed {seed} --trace");
+        panic!(
+            "seed {seed}: {violation}\n  replay: cargo run --profile test -p sim -- --seed {seed} --trace"
+        );
     }
     report
 }
