@@ -468,7 +468,6 @@ mod tests {
         }
     }
 
-    /// Guards against a lookup in the crate of the progress that a removed leader no longer has.
     /// Guards against the crate's own draw being left in place: at the beginning, and when a candidate becomes a follower
     /// again before anybody looked.
     #[test]
@@ -527,6 +526,7 @@ mod tests {
         assert_eq!(node.standing().role, Role::PreCandidate);
     }
 
+    /// Guards against a lookup in the crate of the progress that a removed leader no longer has.
     #[test]
     fn a_leader_that_is_removed_may_still_persist() {
         let mut nodes = [1, 2].map(|id| {
