@@ -22,7 +22,12 @@ child=
 # The last lines of a failed step that are shown.
 SHOWN_LINES=60
 
-stop() { if [ -n "$child" ]; then kill "$child" 2>/dev/null && wait "$child" || true; fi; }
+# A step that has ended already, or ends by the signal, is what is wanted.
+stop() {
+    if [ -n "$child" ] && kill "$child" 2>/dev/null; then
+        wait "$child" || return 0
+    fi
+}
 trap stop EXIT
 
 have() { command -v "$1" >/dev/null; }

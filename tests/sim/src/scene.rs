@@ -48,7 +48,7 @@ pub enum Act {
         stream: u64,
         create: Create,
     },
-    /// The stream's client reads again, or no more for now.
+    /// The stream's client reads again, or stops reading for a while.
     Block {
         slot: usize,
         stream: u64,
