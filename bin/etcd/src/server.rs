@@ -25,7 +25,7 @@ use member::{
     auto_compaction::{AutoCompaction, Policy},
     consensus::Consensus,
     log_writer::{LogDone, LogWriter},
-    raft::{Node, NodeConfig, Role},
+    raft::{Node, NodeConfig},
     reader::{ReadDone, ReadJob},
     request_id::RequestIds,
     restart::{self, Layout, Opened},
@@ -90,8 +90,6 @@ struct Running {
     web: Web,
     metrics: Metrics,
     signals: Signals,
-    /// No other voter: an election need not be waited for.
-    stands_at_once: bool,
     /// When this member must stop because the cluster has removed it.
     removed_at_ms: Option<u64>,
     stop: Option<Stop>,
@@ -195,7 +193,11 @@ impl Running {
         let node = Node::new(&node_config, opened.log).map_err(|e| e.to_string())?;
         let consensus = Consensus::new(node, RequestIds::new(opened.member_id, clock.unix_ms()));
         let auto = auto_compaction(&config, clock.now_ms())?;
-        let member = Member::new(settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
+        let mut member =
+            Member::new(settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
+        if config.timing.initial_election_tick_advance && alone {
+            member.stand_once_applied();
+        }
         let peers = Peers::start(&config, &member, &remotes, peer_sockets, waker, clock.now_ms())
             .map_err(|e| e.to_string())?;
         notices::started(&config, opened.member_id, alone);
@@ -220,7 +222,6 @@ impl Running {
             web: Web::new(),
             metrics,
             signals,
-            stands_at_once: config.timing.initial_election_tick_advance && alone,
             removed_at_ms: None,
             stop: None,
             clock,
@@ -242,7 +243,6 @@ impl Running {
             self.take_done(now_ms)?;
             self.hear_peers(now_ms);
             self.ticks(now_ms);
-            self.stand_at_once();
             self.turn(now_ms)?;
             self.server.flush();
             if self.stopped(now_ms) {
@@ -371,22 +371,6 @@ impl Running {
                 wals_max: files(self.config.storage.wals_max),
                 snapshots_max: files(self.config.storage.snapshots_max),
             });
-        }
-    }
-
-    /// A member without others need not wait for a leader that cannot be: it stands as soon as it has applied what is
-    /// committed (before, the crate would refuse). No election timeout is longer than two periods.
-    fn stand_at_once(&mut self) {
-        let commit = self.member.consensus().standing().commit;
-        if !self.stands_at_once || self.member.applied_index() < commit {
-            return;
-        }
-        self.stands_at_once = false;
-        for _ in 0..2 * self.config.timing.election_ticks {
-            if self.member.consensus().standing().role != Role::Follower {
-                break;
-            }
-            self.member.tick();
         }
     }
 

@@ -100,6 +100,7 @@ pub struct Member {
     physical_waiters: Vec<(u64, Result<Reply, Reject>)>,
     history_in_flight: bool,
 
+    stands_once_applied: bool,
     published: bool,
     publish_again_ms: u64,
     next_expiry_ms: u64,
@@ -145,6 +146,7 @@ impl Member {
             compaction_needs_batch: None,
             physical_waiters: Vec::new(),
             history_in_flight: false,
+            stands_once_applied: false,
             published: false,
             publish_again_ms: 0,
             next_expiry_ms: 0,
@@ -191,6 +193,12 @@ impl Member {
     /// One heartbeat interval has passed.
     pub fn tick(&mut self) {
         self.consensus.tick();
+    }
+
+    /// For a member without other voters, which need not wait for a leader that cannot be: it stands as soon as it has
+    /// applied what is committed (before, the crate would refuse).
+    pub fn stand_once_applied(&mut self) {
+        self.stands_once_applied = true;
     }
 
     /// A message from a peer.
@@ -323,6 +331,12 @@ impl Member {
         let turn = self.consensus.turn(now_ms);
         self.take_turn(turn, out);
         self.apply(out)?;
+        if self.stands_once_applied && self.applied_index >= self.consensus.standing().commit {
+            self.stands_once_applied = false;
+            self.consensus.node_mut().campaign();
+            let turn = self.consensus.turn(now_ms);
+            self.take_turn(turn, out);
+        }
         self.release_reads(out);
         self.compaction(out)?;
         self.backend_duties(out);

@@ -10,7 +10,7 @@ use member::{
     consensus::Consensus,
     log_writer::{LogJob, LogWriter},
     proposal::Payload,
-    raft::{Node, NodeConfig},
+    raft::{Node, NodeConfig, Role},
     reader::{self, ReadDone, ReadJob},
     request_id::RequestIds,
     restart::{self, Beginning, InitialMember, Layout, NewCluster},
@@ -25,6 +25,9 @@ use std::{path::PathBuf, sync::Arc};
 
 /// Turns after which a test that is not through has failed.
 const TURNS_MAX: usize = 10_000;
+
+/// Turns without time that are enough to apply what a log holds and to be elected.
+const QUIET_TURNS: usize = 10;
 
 struct World {
     disk: Arc<dyn Disk>,
@@ -41,6 +44,13 @@ struct World {
 
 impl World {
     fn start(disk: Arc<dyn Disk>, now_ms: u64) -> World {
+        let mut world = World::new(disk, now_ms);
+        world.until(|w| w.notices.contains(&Notice::Published));
+        world
+    }
+
+    /// Opened; nothing has happened yet.
+    fn new(disk: Arc<dyn Disk>, now_ms: u64) -> World {
         let layout = Layout {
             wal_dir: PathBuf::from("d/member/wal"),
             snap_dir: PathBuf::from("d/member/snap"),
@@ -75,7 +85,7 @@ impl World {
             release: state::version::SERVER,
             lease_timing: state::lease::Timing::default(),
         };
-        let mut world = World {
+        World {
             member: Member::new(settings, consensus, opened.state, None, index, now_ms),
             writer: LogWriter::new(disk.clone(), opened.wal, layout.wal_dir, layout.snap_dir),
             committer: opened.committer,
@@ -85,16 +95,19 @@ impl World {
             deliveries: Vec::new(),
             notices: Vec::new(),
             entries_per_turn_max: 0,
-        };
-        world.until(|w| w.notices.contains(&Notice::Published));
-        world
+        }
     }
 
     /// One turn a heartbeat later, with disks that answer at once.
     fn turn(&mut self) {
         self.now_ms += 100;
-        self.member.set_time(self.now_ms);
         self.member.tick();
+        self.quiet_turn();
+    }
+
+    /// A turn in which no time has passed.
+    fn quiet_turn(&mut self) {
+        self.member.set_time(self.now_ms);
         let mut out = Outputs::default();
         self.member.turn(self.now_ms, &mut out).unwrap();
         for round in 0.. {
@@ -319,4 +332,25 @@ fn an_own_snapshot_is_not_logged_after_a_received_one() {
         world.member.committed(root, &mut out);
     }
     assert!(!out.log.iter().any(|job| matches!(job, LogJob::Snapshot(_))));
+}
+
+/// A member alone leads without one tick: after its first start, and after a restart that has entries to apply first.
+#[test]
+fn a_member_alone_need_not_wait_for_an_election() {
+    let disk = SimDisk::new();
+    let mut world = World::start(Arc::new(disk.clone()), 0);
+    for n in 0..20 {
+        world.put(&format!("k{n}"), 0);
+    }
+    let now_ms = world.now_ms;
+    drop(world);
+    for fresh in [true, false] {
+        let disk = if fresh { SimDisk::new() } else { disk.clone() };
+        let mut world = World::new(Arc::new(disk), now_ms);
+        world.member.stand_once_applied();
+        for _ in 0..QUIET_TURNS {
+            world.quiet_turn();
+        }
+        assert_eq!(world.member.consensus().standing().role, Role::Leader, "fresh: {fresh}");
+    }
 }

@@ -346,6 +346,14 @@ impl Node {
         peers
     }
 
+    /// Stands for election now, not at the election timeout. The crate ignores it while a configuration change that is
+    /// committed is not applied.
+    pub fn campaign(&mut self) {
+        // The error says only that nothing came of it.
+        let _ = self.raw.campaign();
+        self.redraw_election_timeout();
+    }
+
     pub fn transfer_leader(&mut self, to: u64) {
         self.raw.transfer_leader(to);
     }
