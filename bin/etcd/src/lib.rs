@@ -20,6 +20,7 @@ mod peers;
 mod readers;
 mod rpc;
 pub mod server;
+mod settings;
 mod signals;
 mod stages;
 pub mod startup;

@@ -11,24 +11,23 @@ use crate::{
     notices, observe,
     peers::{self, Answered, Peers},
     readers::Readers,
-    rpc::{Desk, Edge, EdgeConfig, table},
+    rpc::{Desk, Edge, table},
+    settings,
     signals::{self, Signals},
     stages::{Backend, Done, Signal, Stages},
-    startup::{self, Remote},
+    startup,
     stop::Stop,
     web::{self, Web},
 };
-use ::rpc::{CallId, Event, HttpRequest, Limits, ListenOptions, Server};
+use ::rpc::{CallId, Event, HttpRequest, ListenOptions, Server};
 use disk::{Disk, RealDisk};
 use member::{
-    Member, Notice, Outputs, Settings,
-    auto_compaction::{AutoCompaction, Policy},
+    Member, Notice, Outputs,
     consensus::Consensus,
     log_writer::{LogDone, LogWriter},
     raft::{Node, NodeConfig},
     reader::{ReadDone, ReadJob},
     request_id::RequestIds,
-    restart::{self, Layout, Opened},
 };
 use std::{
     process::ExitCode,
@@ -42,17 +41,8 @@ const TICKS_BEHIND_MAX: u64 = 1;
 /// A member that the cluster has removed goes on for this long, so that the others learn of it.
 const STOP_AFTER_REMOVAL_MS: u64 = 1000;
 
-/// The remaining time of long leases is noted this often, if the gate `LeaseCheckpoint` is on.
-const LEASE_CHECKPOINT_MS: u64 = 5 * 60 * 1000;
-
-/// Entries after which the log in memory is trimmed.
-const LOG_TRIM_ENTRIES: u64 = 1000;
-
 /// Segments and snapshot files beyond the limits are deleted this often.
 const PURGE_INTERVAL_MS: u64 = 30_000;
-
-/// Output buffered for one connection before reading from it pauses.
-const OUTPUT_BYTES_MAX: usize = 64 << 20;
 
 /// Requests one batch of results of the stages is worth before the sockets are looked at again.
 const DONE_PER_TURN_MAX: usize = 1024;
@@ -95,57 +85,12 @@ struct Running {
     stop: Option<Stop>,
 }
 
-fn layout(config: &Config) -> Layout {
-    Layout {
-        wal_dir: config.member.wal_dir(),
-        snap_dir: config.member.snap_dir(),
-        segment_bytes: wal::SEGMENT_BYTES,
-    }
-}
-
-fn bolt_options(config: &Config) -> bolt::Options {
-    bolt::Options { no_sync: config.storage.no_fsync, ..bolt::Options::default() }
-}
-
-/// Opens the data directory as the flags say; with it, the members of the cluster it joins.
-fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<(Opened, Vec<Remote>), restart::Error> {
-    let options = state::Options {
-        release: config.cluster.release,
-        checkpoint_persist: config.flags.gates().is_on("LeaseCheckpointPersist"),
-        lease_ttl_min_s: (config.timing.election_timeout().as_millis() as i64 * 3 / 2 + 999) / 1000,
-        learners_max: config.cluster.learners_max.max(0) as usize,
-        compaction_batch_rows: config.compaction.batch_limit,
-        ..state::Options::default()
-    };
-    let mut remotes = Vec::new();
-    let beginning = || {
-        let start = startup::begin(config).map_err(restart::Error::Flags)?;
-        remotes = start.remotes;
-        Ok(start.beginning)
-    };
-    let opened = match config.cluster.force_new {
-        true => restart::open_alone(disk, &layout(config), bolt_options(config), options, beginning)?,
-        false => restart::open(disk, &layout(config), bolt_options(config), options, beginning)?,
-    };
-    Ok((opened, remotes))
-}
-
-fn auto_compaction(config: &Config, now_ms: u64) -> Result<Option<AutoCompaction>, String> {
-    use crate::config::AutoCompaction as Chosen;
-    let policy = match config.compaction.auto()? {
-        Chosen::Off => return Ok(None),
-        Chosen::Periodic(retention) => Policy::Periodic { retention_ms: retention.as_millis() as u64 },
-        Chosen::Revision(retention) => Policy::Revision { retention },
-    };
-    Ok(Some(AutoCompaction::new(policy, now_ms)))
-}
-
 impl Running {
     /// Makes everything; the client ports are bound but nothing is accepted yet.
     fn start(config: Config) -> Result<Running, String> {
         let clock = Clock::start();
         let peer_sockets = peers::listen(&config)?;
-        let mut server = Server::new(table(), limits(&config)).map_err(|e| e.to_string())?;
+        let mut server = Server::new(table(), settings::limits(&config)).map_err(|e| e.to_string())?;
         let options = ListenOptions { reuse_port: config.listen.reuse_port, ..ListenOptions::default() };
         notices::listening(&config);
         for listener in startup::client_listeners(&config.listen)? {
@@ -155,7 +100,7 @@ impl Running {
         config.log_limits();
         startup::prepare_directories(&config.member)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let (mut opened, remotes) = open(&config, &disk).map_err(|e| {
+        let (mut opened, remotes) = settings::open(&config, &disk).map_err(|e| {
             log::error!(error:err = e; "bootstrap failed");
             e.to_string()
         })?;
@@ -176,12 +121,12 @@ impl Running {
         let backend = Backend {
             committer: opened.committer,
             disk: disk.clone(),
-            layout: layout(&config),
-            options: bolt_options(&config),
+            layout: settings::layout(&config),
+            options: settings::bolt_options(&config),
         };
         let stages = Stages::start(disk, log_writer, backend, &signal).map_err(|e| e.to_string())?;
 
-        let settings = settings(&config, opened.member_id, opened.cluster_id);
+        let member_settings = settings::of_member(&config, opened.member_id, opened.cluster_id);
         let snapshot_index = opened.log.index;
         let node_config = NodeConfig {
             id: opened.member_id,
@@ -192,9 +137,9 @@ impl Running {
         let alone = opened.log.conf_state.voters == [opened.member_id];
         let node = Node::new(&node_config, opened.log).map_err(|e| e.to_string())?;
         let consensus = Consensus::new(node, RequestIds::new(opened.member_id, clock.unix_ms()));
-        let auto = auto_compaction(&config, clock.now_ms())?;
+        let auto = settings::auto_compaction(&config, clock.now_ms())?;
         let mut member =
-            Member::new(settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
+            Member::new(member_settings, consensus, opened.state, auto, snapshot_index, clock.unix_ms());
         if config.timing.initial_election_tick_advance && alone {
             member.stand_once_applied();
         }
@@ -204,7 +149,7 @@ impl Running {
         web::listen_for_scrapes(&mut server, &config.listen)?;
         let metrics = Metrics::new(opened.member_id, config.flags.gates(), config.observe.extensive_metrics);
         let checks = Checks::new(&config, opened.member_id, clock.now_ms());
-        let edge = Edge::new(edge_config(&config), clock.unix_ms() ^ opened.member_id);
+        let edge = Edge::new(settings::of_edge(&config), clock.unix_ms() ^ opened.member_id);
         Ok(Running {
             server,
             peers,
@@ -573,56 +518,5 @@ impl Running {
             notices::stopped(&self.config);
         }
         Ok(self.signals)
-    }
-}
-
-fn limits(config: &Config) -> Limits {
-    let some = |d: Duration| if d.is_zero() { None } else { Some(d) };
-    Limits {
-        message_bytes_max: config.limits.request_bytes_max + 512 * 1024,
-        streams_max: config.limits.concurrent_streams_max,
-        keepalive_interval: some(config.keepalive.interval).unwrap_or(Duration::from_secs(7200)),
-        keepalive_timeout: some(config.keepalive.timeout).unwrap_or(Duration::from_secs(20)),
-        ping_interval_min: some(config.keepalive.ping_interval_min).unwrap_or(Duration::from_secs(300)),
-        output_bytes_max: OUTPUT_BYTES_MAX,
-        connections_max: usize::MAX,
-    }
-}
-
-fn settings(config: &Config, member_id: u64, cluster_id: u64) -> Settings {
-    Settings {
-        member_id,
-        cluster_id,
-        name: config.member.name.clone(),
-        client_urls: config.advertise.client_urls.iter().map(|url| url.as_str().to_owned()).collect(),
-        election_ms: config.timing.election_timeout().as_millis() as u64,
-        request_timeout_ms: config.timing.request_timeout().as_millis() as u64,
-        snapshot_entries: config.storage.snapshot_count,
-        catchup_entries: config.storage.catchup_entries,
-        trim_entries: LOG_TRIM_ENTRIES,
-        quota_bytes: config.storage.quota_bytes,
-        request_bytes_max: config.limits.request_bytes_max,
-        compaction_pause_ms: config.compaction.sleep_interval.as_millis() as u64,
-        release: config.cluster.release,
-        lease_timing: state::lease::Timing {
-            retry_ms: config.timing.request_timeout().as_millis() as u64,
-            checkpoint_ms: config.flags.gates().is_on("LeaseCheckpoint").then_some(LEASE_CHECKPOINT_MS),
-        },
-    }
-}
-
-fn edge_config(config: &Config) -> EdgeConfig {
-    EdgeConfig {
-        txn_ops_max: config.limits.txn_ops_max,
-        request_bytes_max: config.limits.request_bytes_max,
-        request_timeout_ms: config.timing.request_timeout().as_millis() as u64,
-        heartbeat_ms: config.timing.heartbeat.as_millis() as u64,
-        strict_reconfig_check: config.cluster.strict_reconfig_check,
-        progress_interval_ms: config.observe.progress_notify_interval.as_millis() as u64,
-        quota_shown: match config.flags.int("quota-backend-bytes") {
-            0 => 2 << 30,
-            given => given,
-        },
-        version: config.cluster.release.to_string(),
     }
 }
