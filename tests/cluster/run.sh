@@ -1,5 +1,5 @@
 #!/bin/bash
-# Real clusters, as CI runs them: the run-book, 50 faults, Go's members and ours mixed. About 12 minutes on two cores.
+# Real clusters, as CI runs them: the run-book, a corrupt member, 50 faults, Go's members and ours mixed. About 12 minutes on two cores.
 # Needs root; on Debian it installs what is missing of iproute2, nftables and util-linux. Exit 3: something was skipped.
 #
 #   run.sh [directory with Go's etcds, as tests/conformance/oracles.sh makes it]
@@ -41,6 +41,7 @@ plan() {
     case $code in 0) ;; 3) status=3 ;; *) exit "$code" ;; esac
 }
 plan runbook --server "$bin/etcd" --etcdctl "$bin/etcdctl"
+plan corruption --server "$bin/etcd"
 plan faults --server "$bin/etcd" --rounds 50
 if [ -x "$go/etcd" ] && [ -x "$go/3.4/etcd" ] && [ -x "$go/3.5/etcd" ]; then
     plan mixed --ours "$bin/etcd" --go "$go"

@@ -24,6 +24,7 @@ cluster faults   --server ETCD...                   load, one fault a round, ver
                  [--rounds 50] [--seed S] [--fault NAME]
 cluster mixed    --ours ETCD --go DIR               Go's members and ours in one cluster; DIR has etcd, 3.4/etcd, 3.5/etcd
                  [--release 3.4|3.5|3.7]
+cluster corruption --server ETCD                    a value changed in one member's file is found
 cluster failover --server ETCD... [--rounds 20]     time without writes after the leader's death, of each server
 cluster lagging  --server ETCD [--writes 1000000]   a member is down for that long and catches up by snapshot
 

@@ -166,6 +166,26 @@ impl Member {
             .map_err(|e| format!("member {}: {e}", self.number))
     }
 
+    /// Puts bytes in the place of others in its database, wherever they stand. It must not be running.
+    ///
+    /// # Errors
+    /// They are not there, or the file cannot be read or written.
+    pub fn exchange_in_database(&self, from: &[u8], to: &[u8]) -> Result<(), Failure> {
+        assert_eq!(from.len(), to.len(), "nothing may move");
+        let path = self.root.join(DATA).join("member/snap/db");
+        let error = |e: std::io::Error| format!("{}: {e}", path.display());
+        let mut bytes = std::fs::read(&path).map_err(error)?;
+        let places: Vec<usize> =
+            (0..bytes.len().saturating_sub(from.len())).filter(|at| bytes[*at..].starts_with(from)).collect();
+        if places.is_empty() {
+            return Err(format!("{} does not hold the bytes to be changed", path.display()));
+        }
+        for at in places {
+            bytes[at..at + to.len()].copy_from_slice(to);
+        }
+        std::fs::write(&path, bytes).map_err(error)
+    }
+
     /// Takes all free space of its file system.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The sub-commands. Each runs inside the room and returns one sentence.
 
+mod corruption;
 mod failover;
 mod faults;
 mod lagging;
@@ -16,6 +17,7 @@ pub fn check(plan: &str, arguments: &Arguments) -> Result<(), Failure> {
     match plan {
         "runbook" => arguments.only(&["dir", "server", "etcdctl"]),
         "faults" => arguments.only(&["dir", "server", "rounds", "seed", "fault"]),
+        "corruption" => arguments.only(&["dir", "server"]),
         "mixed" => arguments.only(&["dir", "ours", "go", "release"]),
         "failover" => arguments.only(&["dir", "server", "rounds"]),
         "lagging" => arguments.only(&["dir", "server", "writes"]),
@@ -30,6 +32,7 @@ pub async fn run(plan: &str, arguments: &Arguments) -> Result<String, Failure> {
     match plan {
         "runbook" => runbook::run(arguments, &directory).await,
         "faults" => faults::run(arguments, &directory).await,
+        "corruption" => corruption::run(arguments, &directory).await,
         "mixed" => mixed::run(arguments, &directory).await,
         "failover" => failover::run(arguments, &directory).await,
         "lagging" => lagging::run(arguments, &directory).await,
