@@ -1,7 +1,7 @@
 //! The corruption checks' hands: what [`member::corruption`] wants to know is asked here, and what it finds becomes
 //! log lines and alarms. It decides nothing.
 
-use crate::{config::Config, peers::Peers, readers::Readers, rpc};
+use crate::{config::Config, notation::hex, peers::Peers, readers::Readers, rpc};
 use member::{
     Member, Outputs,
     corruption::{Ask, Corruption, Intervals, Kind, NOBODY, PeerHashes, Step},
@@ -98,7 +98,7 @@ impl Checks {
                     }
                 }
                 for id in corrupt {
-                    let peer = format!("{id:x}");
+                    let peer = hex(id);
                     match kind {
                         Kind::Periodic => log::warn!("peer-id":% = peer; "found hash mismatch"),
                         Kind::Compaction => log::error!(

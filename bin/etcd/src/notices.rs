@@ -2,7 +2,7 @@
 
 use crate::{
     config::Config,
-    notation::{GoDuration, si_size},
+    notation::{GoDuration, hex, si_size},
     signals,
     startup::{self, Listener},
     url::Url,
@@ -116,10 +116,6 @@ pub fn started(config: &Config, member_id: u64, alone: bool) {
 fn peer_addresses(config: &Config) -> Vec<String> {
     let listeners = startup::peer_listeners(&config.listen).unwrap_or_default();
     listeners.iter().map(Listener::shown).collect()
-}
-
-fn hex(id: u64) -> String {
-    format!("{id:x}")
 }
 
 pub fn write(notice: &Notice, member: &Member, config: &Config) {

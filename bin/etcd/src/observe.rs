@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     metrics::{Counter, Metrics},
+    notation::hex,
     rpc::{ProposalFigures, table},
 };
 use ::rpc::Server;
@@ -103,10 +104,6 @@ fn one_peer(metrics: &Metrics, own: &str, id: &str, figures: &peer::PeerTotals) 
             family.with([id]).set(now as i64);
         }
     }
-}
-
-fn hex(id: u64) -> String {
-    format!("{id:x}")
 }
 
 /// Brings a counter up to a total counted elsewhere.

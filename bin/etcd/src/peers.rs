@@ -3,7 +3,7 @@
 //!
 //! It decides nothing: what arrives is handed to the loop, which hands it to the member and the edge.
 
-use crate::{config::Config, http::response::plain, startup::Remote};
+use crate::{config::Config, http::response::plain, notation::hex, startup::Remote};
 use ::rpc::ListenOptions;
 use member::{Member, SnapshotJob};
 use mvcc::HashKv;
@@ -130,7 +130,7 @@ impl Peers {
             transport,
             inbox,
             own: settings.member_id,
-            cluster_id: format!("{:x}", settings.cluster_id),
+            cluster_id: hex(settings.cluster_id),
             known: BTreeMap::new(),
             waiting: HashMap::new(),
             next_token: 0,

@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     config::Config,
     metrics::Metrics,
+    notation::hex,
     notices, observe,
     peers::{self, Answered, Peers},
     readers::Readers,
@@ -424,7 +425,7 @@ impl Running {
                 peer::Event::Unreachable(id) => self.member.report_unreachable(id),
                 peer::Event::SnapshotSent { to, delivered, took } => {
                     if delivered {
-                        self.metrics.snapshot_send.with([&format!("{to:x}")]).observe_time(took);
+                        self.metrics.snapshot_send.with([&hex(to)]).observe_time(took);
                     }
                     self.member.snapshot_sent(to, delivered);
                 }
@@ -433,10 +434,10 @@ impl Running {
                     self.peers.snapshot_taken(answer, refused);
                 }
                 peer::Event::SnapshotTaken { from, took } => {
-                    self.metrics.snapshot_receive.with([&format!("{from:x}")]).observe_time(took);
+                    self.metrics.snapshot_receive.with([&hex(from)]).observe_time(took);
                 }
                 peer::Event::RoundTrip { id, smoothed } => {
-                    self.metrics.peer_round_trip.with([&format!("{id:x}")]).observe_time(smoothed);
+                    self.metrics.peer_round_trip.with([&hex(id)]).observe_time(smoothed);
                 }
                 peer::Event::Removed => drop(self.removed_at_ms.get_or_insert(now_ms)),
                 peer::Event::Active(id) => self.edge.connected_mut().active(id, now_ms),

@@ -1,7 +1,7 @@
 //! Stopping after a signal: the open calls that are let through, leadership handed on. Decides only when the
 //! process may end.
 
-use crate::connected::Connected;
+use crate::{connected::Connected, notation::hex};
 use member::{Member, raft::Role};
 
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,7 @@ impl Stop {
 
     fn handed_over(&mut self, to: u64, since_ms: u64, member: &Member, now_ms: u64) -> bool {
         let own = member.settings().member_id;
-        let (transferee, own) = (format!("{to:x}"), format!("{own:x}"));
+        let (transferee, own) = (hex(to), hex(own));
         if member.consensus().standing().leader == to {
             log::info!(
                 "local-member-id":% = own, "old-leader-member-id":% = own, "new-leader-member-id":% = transferee,
@@ -72,8 +72,8 @@ fn hand_over(member: &mut Member, connected: &Connected, now_ms: u64) -> Handove
     let own = member.settings().member_id;
     if member.consensus().standing().role != Role::Leader {
         log::info!(
-            "local-member-id":% = format!("{own:x}"),
-            "current-leader-member-id":% = format!("{:x}", member.consensus().standing().leader);
+            "local-member-id":% = hex(own),
+            "current-leader-member-id":% = hex(member.consensus().standing().leader);
             "skipped leadership transfer; local server is not leader"
         );
         return Handover::Over;
@@ -81,18 +81,18 @@ fn hand_over(member: &mut Member, connected: &Connected, now_ms: u64) -> Handove
     let others: Vec<u64> = member.state().members().voters().map(|m| m.id).filter(|id| *id != own).collect();
     if others.is_empty() {
         log::info!(
-            "local-member-id":% = format!("{own:x}"), "current-leader-member-id":% = format!("{own:x}");
+            "local-member-id":% = hex(own), "current-leader-member-id":% = hex(own);
             "skipped leadership transfer for single voting member cluster"
         );
         return Handover::Over;
     }
     let Some(to) = connected.longest_active(&others) else {
-        log::warn!("local-member-id":% = format!("{own:x}"), error = "etcdserver: unhealthy cluster"; "leadership transfer failed");
+        log::warn!("local-member-id":% = hex(own), error = "etcdserver: unhealthy cluster"; "leadership transfer failed");
         return Handover::Over;
     };
     log::info!(
-        "local-member-id":% = format!("{own:x}"), "current-leader-member-id":% = format!("{own:x}"),
-        "transferee-member-id":% = format!("{to:x}"); "leadership transfer starting"
+        "local-member-id":% = hex(own), "current-leader-member-id":% = hex(own),
+        "transferee-member-id":% = hex(to); "leadership transfer starting"
     );
     member.transfer_leader(to);
     Handover::Under { to, since_ms: now_ms }

@@ -13,6 +13,9 @@ use proto::raftpb;
 /// Proposals that may wait for a leader; more are dropped, as raft would.
 pub const PROPOSALS_QUEUED_MAX: usize = 20_000;
 
+/// Configuration changes that may wait for a leader; only one at a time can take effect.
+pub const CHANGES_QUEUED_MAX: usize = 100;
+
 /// Bytes of proposals in one message to the leader, unless one alone is larger; a message must not hold up what
 /// comes behind it.
 const FORWARD_BYTES_MAX: usize = 1 << 20;
@@ -107,8 +110,13 @@ impl Consensus {
         true
     }
 
-    pub fn propose_conf_change(&mut self, change: raftpb::ConfChange) {
+    /// Queues a configuration change; false when too many wait.
+    pub fn propose_conf_change(&mut self, change: raftpb::ConfChange) -> bool {
+        if self.changes.len() >= CHANGES_QUEUED_MAX {
+            return false;
+        }
         self.changes.push(change);
+        true
     }
 
     /// Joins the next read round.
@@ -310,6 +318,16 @@ mod tests {
         }
         let turn = settle(&mut stage);
         assert_eq!(turn.rounds, [ReadRound { index: stage.standing().commit, tokens: vec![1, 2, 3] }]);
+    }
+
+    #[test]
+    fn changes_that_wait_are_bounded() {
+        let mut stage = stage();
+        let change = |id: usize| raftpb::ConfChange { id: Some(id as u64), ..Default::default() };
+        assert!((0..CHANGES_QUEUED_MAX).all(|id| stage.propose_conf_change(change(id))));
+        assert!(!stage.propose_conf_change(change(1000)));
+        stage.forget_proposals(|id| id == 7);
+        assert!(stage.propose_conf_change(change(1000)));
     }
 
     #[test]

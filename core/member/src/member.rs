@@ -224,11 +224,10 @@ impl Member {
     }
 
     /// Queues a configuration change, which gets its ID here; the result comes with that ID.
-    pub fn propose_change(&mut self, mut change: raftpb::ConfChange) -> u64 {
+    pub fn propose_change(&mut self, mut change: raftpb::ConfChange) -> Result<u64, Refused> {
         let id = self.ids.draw();
         change.id = Some(id);
-        self.consensus.propose_conf_change(change);
-        id
+        if self.consensus.propose_conf_change(change) { Ok(id) } else { Err(Refused::TooManyRequests) }
     }
 
     /// Begins to hand leadership to a voter. Does nothing on a member that is not the leader.

@@ -184,8 +184,10 @@ impl Edge {
             Err(_) => false,
         };
         if allowed {
-            let id = member.propose_change(change);
-            self.proposals.insert(id, call);
+            match member.propose_change(change) {
+                Ok(id) => drop(self.proposals.insert(id, call)),
+                Err(_) => self.answer(call, Response::NotDone("too many changes")),
+            }
         } else {
             self.answer(call, Response::NotDone("reconfiguration refused"));
         }

@@ -3,12 +3,14 @@
 //! is the one Go prints, because etcd shows those texts to its users.
 
 mod duration;
+mod id;
 mod number;
 mod os_error;
 mod quote;
 mod size;
 
 pub use duration::{GoDuration, parse_duration};
+pub use id::hex;
 pub use number::{NumberError, float_text, parse_bool, parse_int, parse_uint};
 pub use os_error::os_error;
 pub use quote::{quote, quote_list};

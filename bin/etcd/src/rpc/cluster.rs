@@ -7,11 +7,10 @@ use super::{
     calls::{Answer, Deadline, Read},
     decode, headers, status,
 };
-use crate::connected::HEALTHY_AFTER_MS;
+use crate::{connected::HEALTHY_AFTER_MS, notation::hex};
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use member::Member;
-use prost::Message;
 use proto::{
     etcdserverpb as pb,
     raftpb::{ConfChange, ConfChangeType},
@@ -39,7 +38,7 @@ impl Edge {
     /// The members by ID. Cluster responses carry no revision.
     pub(super) fn member_list_now(&mut self, id: CallId, desk: &mut Desk<'_>) {
         let members = desk.member.state().members().to_proto();
-        reply(id, pb::MemberListResponse { header: headers::at(desk.member, 0), members }, desk);
+        desk.reply(id, &pb::MemberListResponse { header: headers::at(desk.member, 0), members });
     }
 
     pub(super) fn member_add(
@@ -64,8 +63,7 @@ impl Edge {
             false => ConfChangeType::ConfChangeAddNode,
         };
         let change = change(kind, added.id, Some(membership::add_context(&added)));
-        self.propose_change(Asker::Client(id), change, Answer::MemberAdd(added.id), by.of_client(), desk);
-        Ok(())
+        self.propose_change(Asker::Client(id), change, Answer::MemberAdd(added.id), by.of_client(), desk)
     }
 
     pub(super) fn member_remove(
@@ -78,8 +76,7 @@ impl Edge {
         let request: pb::MemberRemoveRequest = decode(body)?;
         self.may_remove(request.id, desk)?;
         let change = change(ConfChangeType::ConfChangeRemoveNode, request.id, None);
-        self.propose_change(Asker::Client(id), change, Answer::MemberRemove, by.of_client(), desk);
-        Ok(())
+        self.propose_change(Asker::Client(id), change, Answer::MemberRemove, by.of_client(), desk)
     }
 
     /// The URLs are taken as they are.
@@ -93,8 +90,7 @@ impl Edge {
         let request: pb::MemberUpdateRequest = decode(body)?;
         let context = membership::update_context(request.id, request.peer_ur_ls);
         let change = change(ConfChangeType::ConfChangeUpdateNode, request.id, Some(context));
-        self.propose_change(Asker::Client(id), change, Answer::MemberUpdate, by.of_client(), desk);
-        Ok(())
+        self.propose_change(Asker::Client(id), change, Answer::MemberUpdate, by.of_client(), desk)
     }
 
     pub(super) fn propose_change(
@@ -104,9 +100,10 @@ impl Edge {
         answer: Answer,
         by: Deadline,
         desk: &mut Desk<'_>,
-    ) {
-        let request_id = desk.member.propose_change(change);
+    ) -> Result<(), Status> {
+        let request_id = desk.member.propose_change(change).map_err(status::of_refused)?;
         self.calls.add_proposal(request_id, asker, answer, by, desk.now_ms);
+        Ok(())
     }
 
     /// The newcomer counts as absent. A single member may always be joined.
@@ -178,19 +175,15 @@ pub(super) fn send_members(call: CallId, answer: Answer, members: Vec<pb::Member
     match answer {
         Answer::MemberAdd(id) => {
             let member = members.iter().find(|member| member.id == id).cloned();
-            reply(call, pb::MemberAddResponse { header, member, members }, desk);
+            desk.reply(call, &pb::MemberAddResponse { header, member, members });
         }
-        Answer::MemberRemove => reply(call, pb::MemberRemoveResponse { header, members }, desk),
-        Answer::MemberUpdate => reply(call, pb::MemberUpdateResponse { header, members }, desk),
-        Answer::MemberPromote => reply(call, pb::MemberPromoteResponse { header, members }, desk),
+        Answer::MemberRemove => desk.reply(call, &pb::MemberRemoveResponse { header, members }),
+        Answer::MemberUpdate => desk.reply(call, &pb::MemberUpdateResponse { header, members }),
+        Answer::MemberPromote => desk.reply(call, &pb::MemberPromoteResponse { header, members }),
         Answer::Unary | Answer::Downgrade(_) | Answer::KeepAlive | Answer::KeepAliveFor(_) => {
             unreachable!("only changes of the configuration give members")
         }
     }
-}
-
-fn reply(call: CallId, response: impl Message, desk: &mut Desk<'_>) {
-    desk.server.reply(call, |out| response.encode(out).expect("BytesMut grows"));
 }
 
 pub(super) fn change(kind: ConfChangeType, node_id: u64, context: Option<Bytes>) -> ConfChange {
@@ -203,8 +196,4 @@ fn voters(member: &Member) -> Vec<u64> {
 
 pub(super) fn quorum(members: usize) -> usize {
     members / 2 + 1
-}
-
-pub(super) fn hex(id: u64) -> String {
-    format!("{id:x}")
 }

@@ -10,7 +10,6 @@ use super::{
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use member::proposal::Payload;
-use prost::Message;
 use proto::{
     etcdserverpb::{self as pb, downgrade_request::DowngradeAction},
     membershippb::DowngradeInfoSetRequest,
@@ -82,7 +81,7 @@ impl Edge {
     pub(super) fn send_cluster_version(&self, id: CallId, desk: &mut Desk<'_>) {
         let version = desk.member.state().members().version().map(Version::short).unwrap_or_default();
         let response = pb::DowngradeResponse { header: headers::current(desk.member), version };
-        desk.server.reply(id, |out| response.encode(out).expect("BytesMut grows"));
+        desk.reply(id, &response);
     }
 
     /// A cancellation that fails is only logged.

@@ -3,7 +3,6 @@
 use super::{Desk, Edge, decode, decode_for_stream, status};
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
-use prost::Message;
 use proto::health::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
     health_check_response::ServingStatus,
@@ -24,7 +23,7 @@ impl Edge {
         if !request.service.is_empty() {
             return Err(status::new(status::NOT_FOUND, "unknown service"));
         }
-        desk.server.reply(id, |out| response(ServingStatus::Serving).encode(out).expect("BytesMut grows"));
+        desk.reply(id, &response(ServingStatus::Serving));
         Ok(())
     }
 
@@ -32,7 +31,7 @@ impl Edge {
         let _: HealthListRequest = decode(body)?;
         let mut list = HealthListResponse::default();
         list.statuses.insert(String::new(), response(ServingStatus::Serving));
-        desk.server.reply(id, |out| list.encode(out).expect("BytesMut grows"));
+        desk.reply(id, &list);
         Ok(())
     }
 
@@ -46,7 +45,7 @@ impl Edge {
         let request: HealthCheckRequest = decode_for_stream(body)?;
         let known = request.service.is_empty();
         let status = if known { ServingStatus::Serving } else { ServingStatus::ServiceUnknown };
-        desk.server.send(id, |out| response(status).encode(out).expect("BytesMut grows"));
+        desk.send(id, &response(status));
         Ok(())
     }
 }

@@ -125,7 +125,7 @@ impl Edge {
         let header = stream.header.take();
         (stream.waits, stream.applied, stream.confirmed) = (false, false, false);
         let response = pb::LeaseKeepAliveResponse { header, id: lease, ttl };
-        desk.server.send(id, |out| response.encode(out).expect("BytesMut grows"));
+        desk.send(id, &response);
     }
 
     fn run_keep_alives(&mut self, id: CallId, desk: &mut Desk<'_>) {

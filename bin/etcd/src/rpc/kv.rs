@@ -9,7 +9,6 @@ use super::{
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use member::proposal::Payload;
-use prost::Message;
 use proto::etcdserverpb as pb;
 use state::kv::{check, is_read_only, is_serializable};
 
@@ -65,7 +64,7 @@ impl Edge {
         match desk.member.state_mut().txn_read(request) {
             Ok(mut response) => {
                 response.header = headers::fill(desk.member, &response.header);
-                desk.server.reply(id, |out| response.encode(out).expect("BytesMut grows"));
+                desk.reply(id, &response);
             }
             Err(state::Failure::Reject(reject)) => desk.server.fail(id, &status::of_reject(&reject)),
             Err(state::Failure::Fault(fault)) => crate::fault::die(&fault),

@@ -1,7 +1,7 @@
 //! MoveLeader: the leader hands over, and the call waits until the other one leads.
 
-use super::{Desk, Edge, calls::Deadline, cluster::hex, decode, status};
-use crate::notation::GoDuration;
+use super::{Desk, Edge, calls::Deadline, decode, status};
+use crate::notation::{GoDuration, hex};
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use proto::etcdserverpb as pb;

@@ -13,7 +13,6 @@ use crate::http::peer;
 use ::rpc::{CallId, Status};
 use bytes::Bytes;
 use member::proposal::Payload;
-use prost::Message;
 use proto::etcdserverpb as pb;
 
 impl Edge {
@@ -108,7 +107,7 @@ impl Edge {
             header: headers::current(desk.member),
             leases: ids.into_iter().map(|id| pb::LeaseStatus { id }).collect(),
         };
-        desk.server.reply(id, |out| response.encode(out).expect("BytesMut grows"));
+        desk.reply(id, &response);
         Ok(())
     }
 }
@@ -123,5 +122,5 @@ pub(super) fn send_time_to_live(
     let unknown = pb::LeaseTimeToLiveResponse { id: lease, ttl: -1, ..Default::default() };
     let mut response = found.unwrap_or(unknown);
     response.header = headers::current(desk.member);
-    desk.server.reply(call, |out| response.encode(out).expect("BytesMut grows"));
+    desk.reply(call, &response);
 }

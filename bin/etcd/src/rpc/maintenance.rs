@@ -13,7 +13,6 @@ use member::{
     reader::{Chunk, ImageReader, ReadJob},
 };
 use mvcc::{HashJob, HashKv, HashWork};
-use prost::Message;
 use proto::etcdserverpb as pb;
 use std::collections::HashMap;
 
@@ -129,7 +128,7 @@ impl Edge {
     pub(super) fn status(&mut self, id: CallId, body: Bytes, desk: &mut Desk<'_>) -> Result<(), Status> {
         let _: pb::StatusRequest = decode(body)?;
         let response = self.status_response(desk);
-        desk.server.reply(id, |out| response.encode(out).expect("BytesMut grows"));
+        desk.reply(id, &response);
         Ok(())
     }
 
@@ -225,7 +224,7 @@ impl Edge {
     pub fn hashed(&mut self, tag: u64, hash: u32, desk: &mut Desk<'_>) {
         if let Some(Away::Hash(id)) = self.maintenance.away.remove(&tag) {
             let response = pb::HashResponse { header: headers::current(desk.member), hash };
-            desk.server.reply(id, |out| response.encode(out).expect("BytesMut grows"));
+            desk.reply(id, &response);
         }
     }
 
@@ -240,7 +239,7 @@ impl Edge {
                 blob: chunk.bytes,
                 version: version.clone(),
             };
-            desk.server.send(id, |out| response.encode(out).expect("BytesMut grows"));
+            desk.send(id, &response);
         }
         if image.is_finished() {
             desk.server.finish(id);
@@ -257,7 +256,7 @@ fn send_hash_kv(id: CallId, hash: HashKv, desk: &mut Desk<'_>) {
         compact_revision: hash.compact_revision,
         hash_revision: hash.hash_revision,
     };
-    desk.server.reply(id, |out| response.encode(out).expect("BytesMut grows"));
+    desk.reply(id, &response);
 }
 
 /// An alarm in protobuf text form.

@@ -65,6 +65,18 @@ pub struct Desk<'a> {
     pub now_ms: u64,
 }
 
+impl Desk<'_> {
+    /// Answers a unary call.
+    fn reply(&mut self, call: CallId, response: &impl Message) {
+        self.server.reply(call, |out| response.encode(out).expect("BytesMut grows"));
+    }
+
+    /// One message of a stream.
+    fn send(&mut self, call: CallId, message: &impl Message) {
+        self.server.send(call, |out| message.encode(out).expect("BytesMut grows"));
+    }
+}
+
 /// The edge of one member: every call that is not answered yet.
 #[derive(Debug)]
 pub struct Edge {

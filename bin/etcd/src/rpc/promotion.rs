@@ -5,12 +5,12 @@ use super::{
     applied::Then,
     asker::{Asker, Promotion},
     calls::{Answer, Deadline},
-    cluster::{change, hex, send_members},
+    cluster::{change, send_members},
     decode,
     forward::{Forwarded, Unpromoted},
     status,
 };
-use crate::http::peer;
+use crate::{http::peer, notation::hex};
 use ::rpc::{CallId, Metadata, Status};
 use bytes::Bytes;
 use proto::{etcdserverpb as pb, raftpb::ConfChangeType};
@@ -49,7 +49,10 @@ impl Edge {
             Asker::Client(_) => Deadline { own_ms: u64::MAX, client_ms: None },
             Asker::Peer(_) => Deadline { own_ms, client_ms: None },
         };
-        self.propose_change(promotion.asker, change, Answer::MemberPromote, by, desk);
+        let proposed = self.propose_change(promotion.asker, change, Answer::MemberPromote, by, desk);
+        if let Err(status) = proposed {
+            self.fail_promotion(promotion.asker, &status, desk);
+        }
     }
 
     fn may_promote(&self, id: u64, desk: &Desk<'_>) -> Result<(), Status> {

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::http::peer;
 use ::rpc::Status;
-use prost::Message;
 use state::{Reject, Reply, kv::encode_put_response};
 
 impl Edge {
@@ -48,7 +47,7 @@ fn send(id: ::rpc::CallId, reply: Reply, desk: &mut Desk<'_>) {
         ($response:expr) => {{
             let mut response = $response;
             response.header = headers::fill(desk.member, &response.header);
-            desk.server.reply(id, |out| response.encode(out).expect("BytesMut grows"));
+            desk.reply(id, &response);
         }};
     }
     match reply {

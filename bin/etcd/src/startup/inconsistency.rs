@@ -3,6 +3,7 @@
 //! It blocks, and changes nothing. Only a hash that differs at the same revision and the same compaction stops the
 //! start; a member that cannot be asked, or is behind or ahead, is no proof.
 
+use crate::notation::hex;
 use member::restart::Opened;
 use mvcc::{HashJob, HashKv};
 use peer::bootstrap;
@@ -30,20 +31,20 @@ pub fn compare_with_others(opened: &mut Opened, timeout: Duration) -> Result<(),
             Ok(theirs) if theirs.compact_revision == own.compact_revision => {
                 differ += 1;
                 log::warn!(
-                    "local-member-id":% = format!("{id:x}"), "local-member-revision" = own.hash_revision,
+                    "local-member-id":% = hex(id), "local-member-revision" = own.hash_revision,
                     "local-member-compact-revision" = own.compact_revision, "local-member-hash" = own.hash,
-                    "remote-peer-id":% = format!("{:x}", member.id), "remote-peer-hash" = theirs.hash;
+                    "remote-peer-id":% = hex(member.id), "remote-peer-hash" = theirs.hash;
                     "found different hash values from remote peer"
                 );
             }
             Ok(theirs) => log::warn!(
-                "local-member-id":% = format!("{id:x}"), "remote-peer-id":% = format!("{:x}", member.id),
+                "local-member-id":% = hex(id), "remote-peer-id":% = hex(member.id),
                 "local-member-compact-revision" = own.compact_revision,
                 "remote-peer-compact-revision" = theirs.compact_revision;
                 "found different compact revision values from remote peer"
             ),
             Err(error) => log::warn!(
-                "local-member-id":% = format!("{id:x}"), "remote-peer-id":% = format!("{:x}", member.id), error;
+                "local-member-id":% = hex(id), "remote-peer-id":% = hex(member.id), error;
                 "cannot fetch hash from remote peer"
             ),
         }
@@ -51,7 +52,7 @@ pub fn compare_with_others(opened: &mut Opened, timeout: Duration) -> Result<(),
     if differ > 0 {
         return Err(failed(format!("{id:x} found data inconsistency with peers")));
     }
-    log::info!("local-member-id":% = format!("{id:x}"); "initial corruption checking passed; no corruption");
+    log::info!("local-member-id":% = hex(id); "initial corruption checking passed; no corruption");
     Ok(())
 }
 
